@@ -48,6 +48,10 @@ type Ruleset struct {
 	Header     Header
 	Program    Program
 	Membership Membership
+
+	// Digest is the SHA-256 of the encoded content: the identity of the
+	// artifact. Encode and Decode set it; it is not part of the content.
+	Digest Digest
 }
 
 // Header identifies a ruleset.
