@@ -186,7 +186,9 @@ func (l *lowering) matchesOf(c *class, rule *model.Rule, d model.Direction) []ma
 	for _, p := range rule.Ports {
 		switch {
 		case p.Name == "":
-			numbers = append(numbers, ir.PortRange{Protocol: p.Protocol, Low: p.Low, High: p.High})
+			for _, proto := range protocolsOf(p.Protocol) {
+				numbers = append(numbers, ir.PortRange{Protocol: proto, Low: p.Low, High: p.High})
+			}
 		case d == model.Ingress:
 			numbers = append(numbers, resolvePort(p, c.ports)...)
 		default:
@@ -201,6 +203,14 @@ func (l *lowering) matchesOf(c *class, rule *model.Rule, d model.Direction) []ma
 		out = append(out, l.namedEgress(rule, p)...)
 	}
 	return out
+}
+
+// protocolsOf returns the protocols that a port number may belong to.
+func protocolsOf(p model.Protocol) []model.Protocol {
+	if p == model.AnyProtocol {
+		return []model.Protocol{model.TCP, model.UDP, model.SCTP}
+	}
+	return []model.Protocol{p}
 }
 
 // resolvePort returns the numbers that a port name has among a pod's ports.
@@ -242,8 +252,9 @@ func (l *lowering) peersOn(rule *model.Rule, ports ir.PortsID) []match {
 }
 
 // namedEgress lowers a port name in an egress rule: for each number that the
-// name has among the peers, the peers that have it. Addresses that are no pods
-// have no port names.
+// name has among the peers, the peers that have it. A name belongs to a pod,
+// so the item matches through a peer that is chosen as a pod: an address block
+// with a named port matches nothing, whoever has the address.
 func (l *lowering) namedEgress(rule *model.Rule, port model.Port) []match {
 	if rule.AnyPeer {
 		return l.namedGroups(model.NamespaceMatch{}, model.Selector{}, port)

@@ -31,16 +31,22 @@ func reachable(p *ir.Program, tiers []ir.TierID) []ir.TierID {
 			continue
 		}
 		out = append(out, id)
-		if n := len(t.Clauses); n > 0 {
-			// Nothing follows a clause on everything: see minimiseTier.
-			last := t.Clauses[n-1]
-			final = final || last.Peer.Kind == ir.PeerAny && last.Ports == 0 && last.Verdict != model.Pass
-		}
-		if final {
+		if final || decidesAll(t.Clauses) {
 			break
 		}
 	}
 	return out
+}
+
+// decidesAll reports whether no connection gets past the clauses: the last is
+// on everything, and none passes.
+func decidesAll(cs []ir.Clause) bool {
+	if len(cs) == 0 {
+		return false
+	}
+	last := cs[len(cs)-1]
+	return last.Peer.Kind == ir.PeerAny && last.Ports == 0 &&
+		!slices.ContainsFunc(cs, func(c ir.Clause) bool { return c.Verdict == model.Pass })
 }
 
 func minimiseTier(p *ir.Program, t *ir.Tier) {

@@ -10,19 +10,17 @@ import (
 // matches reports whether a rule covers the connection. NP: traffic must match
 // both its peers and its ports.
 func (e *Evaluator) matches(rule *model.Rule, q *question) bool {
-	return e.matchesPeers(rule, q.peer) && matchesPorts(rule, q)
-}
-
-// matchesPeers: NP: an absent or empty list of peers matches every source or
-// destination, and the front end sets AnyPeer for it; otherwise one item of
-// the list has to match.
-func (e *Evaluator) matchesPeers(rule *model.Rule, peer party) bool {
 	if rule.AnyPeer {
-		return true
+		return matchesPorts(rule, q, nil)
 	}
-	return slices.ContainsFunc(rule.Peers, func(p model.Peer) bool { return e.matchesPeer(&p, peer) })
+	return slices.ContainsFunc(rule.Peers, func(p model.Peer) bool {
+		return e.matchesPeer(&p, q.peer) && matchesPorts(rule, q, &p)
+	})
 }
 
+// matchesPeer decides one item of a list of peers; one has to match. NP: an
+// absent or empty list matches every source or destination, and the front end
+// sets AnyPeer for it.
 func (e *Evaluator) matchesPeer(p *model.Peer, peer party) bool {
 	switch p.Kind {
 	case model.PeerPods:
@@ -54,11 +52,18 @@ func inBlock(a netip.Addr, p netip.Prefix) bool {
 
 // matchesPorts: NP: an absent or empty list of ports matches all traffic, not
 // restricted by port (and so by protocol); otherwise one item has to match.
-func matchesPorts(rule *model.Rule, q *question) bool {
+func matchesPorts(rule *model.Rule, q *question, through *model.Peer) bool {
 	if rule.AnyPort {
 		return true
 	}
-	return slices.ContainsFunc(rule.Ports, func(p model.Port) bool { return matchesPort(&p, q) })
+	return slices.ContainsFunc(rule.Ports, func(p model.Port) bool {
+		// NP: a named port is a port on a pod. Sluice: where egress chooses its
+		// destination by address, no pod is meant, and a name stands for nothing.
+		if p.Name != "" && q.direction == model.Egress && through != nil && through.Kind != model.PeerPods {
+			return false
+		}
+		return matchesPort(&p, q)
+	})
 }
 
 func matchesPort(p *model.Port, q *question) bool {

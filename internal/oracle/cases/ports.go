@@ -153,11 +153,11 @@ func portCases() []draft {
 			},
 		},
 		{
-			name: "named port with an address block, egress", source: "case 15 outside, case 18 for pods",
+			name: "named port with an address block, egress", source: "case 15",
 			policies: []model.Policy{egress(np("x", "http"), on(between(rule(), block("0.0.0.0/0")), "http/TCP"))},
 			asks: []ask{
 				{"x/a -> 203.0.113.9 80/TCP", deny, ungoverned},
-				{"x/a -> y/b 80/TCP", allow, allow},
+				{"x/a -> y/b 80/TCP", deny, allow},
 				{"x/a -> y/b 81/TCP", deny, allow},
 			},
 		},
