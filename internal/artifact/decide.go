@@ -117,17 +117,25 @@ func (rs *Ruleset) decideEnd(dir Direction, ep *Endpoint, self, peer End, f Flow
 
 // matches reports whether clause c covers the connection with peer.
 func (rs *Ruleset) matches(c *Clause, peer End, f Flow) bool {
-	if c.Ports != AllPorts && !rs.Program.Ports[c.Ports].Contains(f.Protocol, f.Port) {
-		return false
-	}
-	switch c.Peer.Kind {
+	return rs.MatchesPorts(c.Ports, f) && rs.MatchesPeer(c.Peer, peer)
+}
+
+// MatchesPorts reports whether a port set covers the connection. Protocols
+// without ports are in the set of all ports only.
+func (rs *Ruleset) MatchesPorts(id PortsID, f Flow) bool {
+	return id == AllPorts || rs.Program.Ports[id].Contains(f.Protocol, f.Port)
+}
+
+// MatchesPeer reports whether an end is what a clause's peer names.
+func (rs *Ruleset) MatchesPeer(p Peer, e End) bool {
+	switch p.Kind {
 	case PeerAny:
 		return true
 	case PeerGroup:
-		_, ok := slices.BinarySearch(rs.Membership.Classes[rs.classOf(peer)].Groups, GroupID(c.Peer.ID))
+		_, ok := slices.BinarySearch(rs.Membership.Classes[rs.classOf(e)].Groups, GroupID(p.ID))
 		return ok
 	case PeerBlock:
-		return peer.Addr.IsValid() && rs.Program.Blocks[c.Peer.ID].Contains(peer.Addr)
+		return e.Addr.IsValid() && rs.Program.Blocks[p.ID].Contains(e.Addr)
 	default:
 		return false // addresses of domains are known only where they are learned
 	}

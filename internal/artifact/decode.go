@@ -416,3 +416,11 @@ func (r *reader) endpoints(m *Membership, strs []string, used []bool) {
 	}
 	m.Endpoints = es
 }
+
+// MagicLen is the number of bytes that HasMagic needs.
+const MagicLen = len(magic)
+
+// HasMagic reports whether data begins as artifacts do.
+func HasMagic(head []byte) bool {
+	return len(head) >= MagicLen && string(head[:MagicLen]) == magic
+}

@@ -77,7 +77,10 @@ type Rule struct {
 	AnyPort bool   // every port of every protocol, ICMP and others included; Ports is empty then
 	Ports   []Port // alternatives
 	Log     bool
-	Pos     diag.Pos
+	// EmptyPeers is true when the source spells the list of peers out as empty,
+	// which means every peer and reads like none. For lint.
+	EmptyPeers bool
+	Pos        diag.Pos
 }
 
 // PeerKind tells what a Peer matches. The zero value is invalid.

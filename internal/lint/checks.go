@@ -1,0 +1,46 @@
+package lint
+
+import (
+	"slices"
+
+	"github.com/sluice-net/sluice/internal/diag"
+)
+
+// Check is one thing that lint looks for.
+type Check struct {
+	ID       string
+	Severity diag.Severity // of its findings; a few vary, and say so
+	Title    string
+}
+
+// checks is every check, by id. Ids are stable: a check that goes away leaves
+// its id unused.
+var checks = []Check{
+	{"NP001", diag.Error, "Unknown field, kind or API version"},
+	{"NP002", diag.Error, "Port range is inverted"},
+	{"NP003", diag.Error, "endPort without a numeric port"},
+	{"NP004", diag.Error, "Exception is not strictly inside its block"},
+	{"NP005", diag.Error, "Peer is empty, or mixes an address block with selectors"},
+	{"NP006", diag.Error, "Not a CIDR block"},
+	{"NP007", diag.Error, "Exception is of the other address family"},
+	{"NP008", diag.Error, "Invalid label, operator or values in a selector"},
+	{"NP009", diag.Error, "Two objects of one kind have the same name"},
+	{"NP010", diag.Error, "Name or namespace is missing"},
+	{"NP011", diag.Warning, "Namespace is not in the input"},
+	{"NP012", diag.Warning, "Selector contradicts itself"},
+	{"NP101", diag.Warning, "Policy selects no pod"},
+	{"NP102", diag.Warning, "Peer selects no pod"},
+	{"NP109", diag.Warning, "No destination pod has the named port"},
+	{"NP202", diag.Warning, "Namespace without default deny"},
+	{"NP204", diag.Warning, "Empty list of peers allows everyone"},
+	{"NP207", diag.Warning, "Two peers where one with both selectors may be meant"},
+	{"NP301", diag.Warning, "Egress is isolated without DNS"},
+}
+
+// Checks returns every check, by id.
+func Checks() []Check { return slices.Clone(checks) }
+
+// Known reports whether id is a check's.
+func Known(id string) bool {
+	return slices.ContainsFunc(checks, func(c Check) bool { return c.ID == id })
+}
