@@ -170,6 +170,12 @@ func (g *small) pods() {
 			p.Addresses = g.s.Nodes[node].Addresses
 		case n < 23: // not scheduled yet
 			p.Node = ""
+		case n < 26: // on a node that is not in the input
+			p.Node = "n9"
+			p.Addresses = []netip.Addr{netip.MustParseAddr(fmt.Sprintf("10.0.9.%d", i))}
+		case n < 29:
+			p.Node, p.HostNetwork = "n9", true
+			p.Addresses = []netip.Addr{netip.MustParseAddr("192.0.2.9")}
 		default:
 			p.Addresses = g.podAddresses(node)
 		}
