@@ -150,14 +150,14 @@ func Decide(s *model.Snapshot, c Connection) Answer {
 }
 
 // evaluationOrder sorts a tier's policies. CNP: the lower priority number goes
-// first; at equal priorities an implementation may choose. Sluice: then kind,
-// namespace and name.
+// first; at equal priorities an implementation may choose. Sluice: then the
+// policy whose name sorts first.
 func evaluationOrder(a, b *model.Policy) int {
 	return cmp.Or(
 		cmp.Compare(a.Priority, b.Priority),
-		cmp.Compare(a.Kind, b.Kind),
 		cmp.Compare(a.Namespace, b.Namespace),
 		cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Kind, b.Kind),
 	)
 }
 
@@ -196,7 +196,7 @@ func (e *Evaluator) Decide(c Connection) Answer {
 // address that is neither.
 type party struct {
 	pod      *model.Pod
-	node     *model.Node // nil when the input lacks it
+	node     *model.Node // nil when this end is no node
 	nodeName string      // of the node that this end is; "" when it is none
 	addr     netip.Addr
 }
@@ -219,10 +219,22 @@ func (e *Evaluator) partyOf(end End) party {
 		// CNP: pods on the host network are neither subjects nor pod peers.
 		// docs: for NetworkPolicy such a pod's traffic is best treated as its
 		// node's, which only ipBlock rules see.
-		return party{node: e.nodes[end.Pod.Node], nodeName: end.Pod.Node, addr: end.Addr}
+		return party{node: e.nodeOf(end.Pod), nodeName: end.Pod.Node, addr: end.Addr}
 	default:
 		return party{pod: end.Pod, addr: end.Addr}
 	}
+}
+
+// nodeOf returns the node that the pod is on; nil when it is on none. Sluice:
+// a node that only pods mention exists, with no labels known.
+func (e *Evaluator) nodeOf(p *model.Pod) *model.Node {
+	if p.Node == "" {
+		return nil
+	}
+	if n := e.nodes[p.Node]; n != nil {
+		return n
+	}
+	return &model.Node{Name: p.Node}
 }
 
 // question is one direction of a connection, from the governed pod's side.

@@ -12,6 +12,8 @@ func endCases() []draft {
 	done := pod("x", "done", "pod=b", "10.0.1.7")
 	done.Finished = true
 	heir := pod("y", "heir", "pod=heir", "10.0.1.7")
+	stray, strayHost := pod("x", "stray", "", "10.0.9.1"), pod("x", "stray-host", "", "192.0.2.9")
+	stray.Node, strayHost.Node, strayHost.HostNetwork = "n9", "n9", true
 	pending := pod("x", "pending", "pod=b")
 	pending.Node = ""
 
@@ -100,6 +102,23 @@ func endCases() []draft {
 				{"x/a -> x/host@192.0.2.1 80/TCP", deny, ungoverned},
 				{"x/a -> x/b 80/TCP", allow, deny},
 				{"203.0.113.9 -> x/host@192.0.2.1 80/TCP", ungoverned, ungoverned},
+			},
+		},
+		{
+			name: "a node that only pods mention", source: "case 21; Sluice: offline input may lack nodes",
+			pods: []model.Pod{stray, strayHost, otherHost},
+			policies: []model.Policy{
+				shut,
+				egress(cnp(model.TierAdmin, "nodes", 1, "x"),
+					on(between(says(allow), nodesWhere()), "80-81/TCP"),
+					on(between(says(allow), nodesWhere(exists("zone"))), "82/TCP")),
+			},
+			asks: []ask{
+				{"x/stray-host -> x/stray 80/TCP", ungoverned, allow},
+				{"x/other-host -> x/stray 80/TCP", ungoverned, deny},
+				{"x/stray -> x/stray-host 80/TCP", allow, ungoverned},
+				{"x/stray -> x/stray-host 82/TCP", deny, ungoverned},
+				{"x/stray -> x/other-host 82/TCP", allow, ungoverned},
 			},
 		},
 		{

@@ -12,8 +12,11 @@ func tierCases() []draft {
 	}
 	segment := ingress(cnp(model.TierSegment, "web", 5, "x"), on(says(deny), "70-79/TCP"), on(says(allow), "75-85/TCP"))
 	segment.Kind = "Segment"
-	kindFirst := admin("a", 1, on(says(deny), "82/TCP"))
-	kindFirst.Kind = "AdminNetworkPolicy"
+	older := func(name string, rules ...model.Rule) model.Policy {
+		p := admin(name, 1, rules...)
+		p.Kind = "AdminNetworkPolicy"
+		return p
+	}
 	return []draft{
 		{
 			name: "cluster policies isolate nothing", source: "case 31, CNP ingress",
@@ -100,18 +103,22 @@ func tierCases() []draft {
 			},
 		},
 		{
-			name: "equal priorities go by kind and name", source: "case 35, Sluice",
+			name: "equal priorities go by name, then kind", source: "case 35, Sluice",
 			policies: []model.Policy{
 				admin("b", 1, says(deny)),
 				admin("a", 1, on(says(allow), "80-82/TCP")),
 				admin("a.a", 1, on(says(deny), "81/TCP")),
-				kindFirst,
+				older("a", on(says(deny), "82/TCP")),
+				older("z", says(deny)),
+				admin("y", 1, on(says(allow), "84/TCP")),
+				admin("0", 1, on(says(allow), "84/TCP")),
 			},
 			asks: []ask{
 				{"y/b -> x/a 80/TCP", allow, allow},
 				{"y/b -> x/a 81/TCP", allow, allow},
 				{"y/b -> x/a 82/TCP", allow, deny},
 				{"y/b -> x/a 83/TCP", allow, deny},
+				{"y/b -> x/a 84/TCP", allow, allow},
 			},
 		},
 		{
