@@ -1,0 +1,266 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/sluice-net/sluice/internal/diag"
+)
+
+// decoder reads the nodes of one document and collects what is wrong with
+// them. Its methods report and carry on, so that one pass finds everything.
+type decoder struct {
+	cache  *cache
+	file   string
+	offset offset
+	object string // for findings, once it is known
+	diags  diag.List
+	failed bool
+	more   int // findings beyond the cap
+}
+
+// cache is what one worker keeps from document to document.
+type cache struct {
+	names  interner
+	keys   map[string]bool // label keys known to be valid
+	values map[string]bool // label values known to be valid
+}
+
+func newCache() *cache {
+	return &cache{names: interner{}, keys: map[string]bool{}, values: map[string]bool{}}
+}
+
+// maxFindings caps the findings of one document: somebody who gets fifty
+// fixes those first, and a hostile document must not produce millions.
+const maxFindings = 50
+
+func (d *decoder) pos(p place) diag.Pos {
+	p = d.offset.shift(p)
+	return diag.Pos{File: d.file, Line: int(p.line), Col: int(p.col)}
+}
+
+func (d *decoder) report(sev diag.Severity, code string, at place, hint, format string, args ...any) {
+	if sev == diag.Error {
+		d.failed = true
+	}
+	if len(d.diags) >= maxFindings {
+		d.more++
+		return
+	}
+	d.diags.Add(diag.Diagnostic{
+		Code: code, Severity: sev, Pos: d.pos(at), Object: d.object,
+		Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
+}
+
+func (d *decoder) errorf(code string, at place, hint, format string, args ...any) {
+	d.report(diag.Error, code, at, hint, format, args...)
+}
+
+func (d *decoder) warnf(code string, at place, hint, format string, args ...any) {
+	d.report(diag.Warning, code, at, hint, format, args...)
+}
+
+// finish returns the findings, with a last one for those beyond the cap.
+func (d *decoder) finish(at place) diag.List {
+	if d.more > 0 {
+		sev := diag.Warning
+		if d.failed {
+			sev = diag.Error
+		}
+		d.diags.Add(diag.Diagnostic{
+			Code: codeSyntax, Severity: sev, Pos: d.pos(at), Object: d.object,
+			Message: fmt.Sprintf("the document has %d more problems that are not shown", d.more),
+		})
+	}
+	return d.diags
+}
+
+// fields returns the members of an object. Null counts as an empty object,
+// as it does for the API server.
+func (d *decoder) fields(n *node, what string) []field {
+	switch {
+	case n == nil || n.kind == null:
+		return nil
+	case n.kind != object:
+		d.wrongType(n, what, "a mapping")
+		return nil
+	default:
+		return n.children
+	}
+}
+
+// items returns the items of a list; null counts as an empty one.
+func (d *decoder) items(n *node, what string) []field {
+	switch {
+	case n == nil || n.kind == null:
+		return nil
+	case n.kind != list:
+		d.wrongType(n, what, "a list")
+		return nil
+	default:
+		return n.children
+	}
+}
+
+// text returns a string. Null is the empty string, as in JSON.
+func (d *decoder) text(n *node, what string) (string, bool) {
+	switch {
+	case n == nil || n.kind == null:
+		return "", true
+	case n.kind != text:
+		d.wrongType(n, what, "a string")
+		return "", false
+	default:
+		return n.text, true
+	}
+}
+
+// number returns an integer from low to high. Null is absent: ok is false
+// then, and nothing is reported.
+func (d *decoder) number(n *node, what string, low, high int64) (int64, bool) {
+	switch {
+	case n == nil || n.kind == null:
+		return 0, false
+	case n.kind != integer:
+		d.wrongType(n, what, "an integer")
+		return 0, false
+	}
+	v := n.int64Of()
+	if v < low || v > high {
+		d.errorf(codeValue, n.at, "", "%s is %s, and must be between %d and %d", what, n.text, low, high)
+		return 0, false
+	}
+	return v, true
+}
+
+func (d *decoder) boolean(n *node, what string) bool {
+	switch {
+	case n == nil || n.kind == null:
+		return false
+	case n.kind != boolean:
+		d.wrongType(n, what, "true or false")
+		return false
+	default:
+		return n.text == "true"
+	}
+}
+
+func (d *decoder) wrongType(n *node, what, want string) {
+	hint := ""
+	if want == "a string" && n.kind != list && n.kind != object {
+		hint = "put it in quotes"
+	}
+	got := n.kind.String()
+	if n.kind == boolean {
+		got += ` (YAML reads unquoted yes, no, on, off, y and n as one)`
+	}
+	d.errorf(codeValue, n.at, hint, "%s must be %s, not %s", what, want, got)
+}
+
+// unknown reports a field that the API does not have. The API server would
+// drop it, and with it whatever it was meant to restrict.
+func (d *decoder) unknown(f *field, where string, known ...string) {
+	hint := "known fields: " + strings.Join(known, ", ")
+	if s := nearest(f.key, known); s != "" {
+		hint = fmt.Sprintf("did you mean %q?", s)
+	}
+	d.errorf(codeUnknown, f.at, hint, "unknown field %q in %s", f.key, where)
+}
+
+// labels reads a string map of labels and checks keys and values.
+func (d *decoder) labels(n *node, what string) map[string]string {
+	fields := d.fields(n, what)
+	if len(fields) == 0 {
+		return nil
+	}
+	labels := make(map[string]string, len(fields))
+	for i := range fields {
+		f := &fields[i]
+		v, ok := d.text(&f.value, fmt.Sprintf("the value of label %q", f.key))
+		if !d.labelKey(f.key, f.at) || !ok || !d.labelValue(v, f.value.at) {
+			continue
+		}
+		labels[f.key] = v
+	}
+	return labels
+}
+
+func (d *decoder) labelKey(key string, at place) bool {
+	if d.cache.keys[key] {
+		return true
+	}
+	if msgs := validation.IsQualifiedName(key); len(msgs) > 0 {
+		d.errorf(codeSelector, at, "", "%q is not a valid label key: %s", key, strings.Join(msgs, "; "))
+		return false
+	}
+	remember(d.cache.keys, key)
+	return true
+}
+
+func (d *decoder) labelValue(value string, at place) bool {
+	if d.cache.values[value] {
+		return true
+	}
+	if msgs := validation.IsValidLabelValue(value); len(msgs) > 0 {
+		d.errorf(codeSelector, at, "", "%q is not a valid label value: %s", value, strings.Join(msgs, "; "))
+		return false
+	}
+	remember(d.cache.values, value)
+	return true
+}
+
+func remember(known map[string]bool, s string) {
+	const most = 1 << 16
+	if len(known) < most {
+		known[s] = true
+	}
+}
+
+// reportDuplicates reports keys that stand twice in one mapping.
+func (d *decoder) reportDuplicates(dups []duplicate, sev diag.Severity) {
+	for _, dup := range dups {
+		d.report(sev, codeKeyTwice, dup.second, "remove one of them",
+			"key %q stands twice in one mapping (first at line %d); only the last one counts for Kubernetes",
+			dup.key, d.offset.shift(dup.first).line)
+	}
+}
+
+// nearest returns the known word closest to s if it is close enough to be
+// what was meant, else "".
+func nearest(s string, known []string) string {
+	const longest = 64
+	best, bestDist := "", 3
+	if len(s) > longest {
+		return ""
+	}
+	for _, k := range known {
+		dist := distance(strings.ToLower(s), strings.ToLower(k))
+		if dist < bestDist && dist*2 < len(k) {
+			best, bestDist = k, dist
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of a and b, in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

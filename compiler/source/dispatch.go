@@ -1,0 +1,256 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-net/sluice/internal/diag"
+	"github.com/sluice-net/sluice/internal/model"
+)
+
+// typeMeta says what a document is.
+type typeMeta struct{ apiVersion, kind string }
+
+func typeMetaOf(n *node) typeMeta {
+	return typeMeta{n.string("apiVersion"), n.string("kind")}
+}
+
+// group returns the API group; "" is the core group.
+func (t typeMeta) group() string {
+	if group, _, ok := strings.Cut(t.apiVersion, "/"); ok {
+		return group
+	}
+	return ""
+}
+
+func (t typeMeta) version() string {
+	return t.apiVersion[strings.IndexByte(t.apiVersion, '/')+1:]
+}
+
+// Groups that hold kinds which are read.
+const (
+	groupCore       = ""
+	groupApps       = "apps"
+	groupBatch      = "batch"
+	groupExtensions = "extensions" // of clusters before 1.16
+	groupNetworking = "networking.k8s.io"
+	groupAdmin      = "policy.networking.k8s.io"
+)
+
+// isList reports whether the document is a list of objects.
+func (t typeMeta) isList() bool {
+	if t.kind == "List" {
+		return true
+	}
+	switch t.group() {
+	case groupCore, groupApps, groupBatch, groupExtensions, groupNetworking, groupAdmin:
+		return strings.HasSuffix(t.kind, "List")
+	default:
+		return false
+	}
+}
+
+// item returns what an item of the list is that does not say so itself, as in
+// what the API server returns for PodList.
+func (t typeMeta) item() typeMeta {
+	if t.kind == "List" {
+		return typeMeta{}
+	}
+	return typeMeta{t.apiVersion, strings.TrimSuffix(t.kind, "List")}
+}
+
+// batch is what the documents of one or more chunks gave.
+type batch struct {
+	model.Snapshot // Policies, Namespaces, Nodes, Services
+	pods           []podRecord
+	workloads      []workloadRecord
+	diags          diag.List
+	documents      int // that are part of the snapshot
+	manifests      int // that are Kubernetes objects of any kind
+}
+
+// reader reads documents of one file into a batch.
+type reader struct {
+	cache *cache
+	file  *file
+	out   *batch
+}
+
+// document reads one parsed document; def is its type if it does not say.
+func (r *reader) document(n *node, dups []duplicate, at offset, def typeMeta) {
+	meta := typeMetaOf(n)
+	if meta == (typeMeta{}) {
+		meta = def
+	}
+	d := &decoder{cache: r.cache, file: r.file.Path, offset: at}
+	switch {
+	case n.kind == null:
+		d.report(diag.Note, codeNoManifest, n.at, "", "empty document")
+	case meta.isList() && n.kind == object:
+		r.list(d, n, dups, meta)
+		return
+	default:
+		r.object(d, n, dups, meta)
+	}
+	r.out.diags = append(r.out.diags, d.finish(n.at)...)
+}
+
+// list reads the items of a List.
+func (r *reader) list(d *decoder, n *node, dups []duplicate, meta typeMeta) {
+	r.out.manifests++
+	d.object = meta.kind
+	strict := meta.kind == "List" || meta.group() == groupNetworking || meta.group() == groupAdmin
+	var items *node
+	for i := range n.children {
+		f := &n.children[i]
+		switch f.key {
+		case "apiVersion", "kind", "metadata":
+		case "items":
+			items = &f.value
+		default:
+			if strict {
+				d.unknown(f, "the list", "apiVersion", "kind", "metadata", "items")
+			}
+		}
+	}
+	if items == nil {
+		d.errorf(codeValue, n.at, "", "the list has no items field")
+	}
+	children := d.items(items, "items")
+	// Duplicates in the tree may be in any item; those of the list itself
+	// would hide items.
+	var inItems []duplicate
+	for _, dup := range dups {
+		if len(children) > 0 && !dup.second.before(children[0].value.at) {
+			inItems = append(inItems, dup)
+		} else {
+			d.reportDuplicates([]duplicate{dup}, diag.Error)
+		}
+	}
+	r.out.diags = append(r.out.diags, d.finish(n.at)...)
+	for i := range children {
+		var own []duplicate
+		for _, dup := range inItems {
+			if !dup.second.before(children[i].value.at) && (i+1 == len(children) || dup.second.before(children[i+1].value.at)) {
+				own = append(own, dup)
+			}
+		}
+		r.document(&children[i].value, own, d.offset, meta.item())
+	}
+}
+
+func (p place) before(q place) bool {
+	return p.line < q.line || p.line == q.line && p.col < q.col
+}
+
+// object reads one object that is no list.
+func (r *reader) object(d *decoder, n *node, dups []duplicate, meta typeMeta) {
+	if meta.apiVersion == "" || meta.kind == "" {
+		if meta.policyLike() || shapedAsPolicy(n) {
+			d.errorf(codeUnknown, n.at, "add apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
+				"this looks like a NetworkPolicy, but apiVersion or kind is missing")
+			return
+		}
+		r.notManifest(d, n)
+		return
+	}
+	r.out.manifests++
+	switch meta.group() {
+	case groupAdmin:
+		r.adminPolicy(d, n, dups, meta)
+		return
+	case groupNetworking, groupExtensions:
+		if r.networking(d, n, dups, meta) {
+			return
+		}
+	}
+	if read := r.inventoryReader(meta); read != nil {
+		d.reportDuplicates(dups, diag.Warning)
+		if read(d, n, meta); !d.failed {
+			r.out.documents++
+		}
+		return
+	}
+	r.skip(d, n, meta)
+}
+
+// notManifest reports a document without apiVersion and kind. Such files are
+// normal in a directory (values, kustomizations), but somebody who names a
+// file, or pipes text in, means it to be read.
+func (r *reader) notManifest(d *decoder, n *node) {
+	sev, hint := diag.Note, ""
+	if r.file.explicit {
+		sev, hint = diag.Error, "give a manifest, or what helm template or kustomize build prints"
+	}
+	what := "apiVersion and kind are missing"
+	if n.kind != object {
+		what = fmt.Sprintf("it is %s instead of a mapping", n.kind)
+	}
+	d.report(sev, codeNoManifest, n.at, hint, "not a Kubernetes manifest: %s", what)
+}
+
+// policyLike reports whether the kind is, or is a typing mistake for,
+// NetworkPolicy.
+func (t typeMeta) policyLike() bool {
+	return t.kind == "NetworkPolicy" || nearest(t.kind, []string{"NetworkPolicy", "NetworkPolicyList"}) != "" ||
+		t.kind == "" && t.group() == groupNetworking
+}
+
+// shapedAsPolicy reports whether spec has fields that only policies have.
+func shapedAsPolicy(n *node) bool {
+	spec := n.get("spec")
+	return spec.get("policyTypes") != nil || spec.get("podSelector") != nil
+}
+
+// skip reports a kind that is not read. What might be a policy that somebody
+// relies on is more than a note.
+func (r *reader) skip(d *decoder, n *node, meta typeMeta) {
+	group := meta.group()
+	builtin := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") ||
+		distance(group, groupNetworking) <= 3
+	switch {
+	case meta.policyLike() && builtin:
+		d.errorf(codeUnknown, n.at, "use apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
+			"there is no kind %s in %s: this policy would not be enforced", meta.kind, meta.apiVersion)
+	case strings.HasSuffix(meta.kind, "NetworkPolicy"):
+		d.warnf(codeSkipped, n.at, "", "%s of %s is not a policy that Sluice reads: it is not enforced", meta.kind, meta.apiVersion)
+	case builtin && slices.Contains(inventoryKinds, meta.kind) && !strings.Contains(group, "."):
+		d.warnf(codeSkipped, n.at, "check apiVersion", "there is no kind %s in %s: the document is skipped", meta.kind, meta.apiVersion)
+	default:
+		d.report(diag.Note, codeSkipped, n.at, "", "%s (%s) has no part in policy decisions and is skipped", meta.kind, meta.apiVersion)
+	}
+}
+
+// networking reads the networking.k8s.io group and its forerunner. It reports
+// false for a kind that is no policy and read elsewhere, or skipped.
+func (r *reader) networking(d *decoder, n *node, dups []duplicate, meta typeMeta) bool {
+	// Every other kind that these groups have, or had.
+	others := []string{
+		"Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "ClusterCIDR", "IngressList",
+		"Deployment", "DaemonSet", "ReplicaSet", "PodSecurityPolicy", "Scale",
+	}
+	switch {
+	case meta == typeMeta{groupNetworking + "/v1", "NetworkPolicy"}:
+		d.reportDuplicates(dups, diag.Error)
+		if p, ok := d.networkPolicy(n); ok && !d.failed {
+			r.out.Policies = append(r.out.Policies, p)
+			r.out.documents++
+		}
+		return true
+	case slices.Contains(others, meta.kind):
+		return false
+	case meta.policyLike() || meta.group() == groupNetworking:
+		hint := "known: NetworkPolicy in networking.k8s.io/v1"
+		if meta.kind == "NetworkPolicy" {
+			hint = "use apiVersion: networking.k8s.io/v1"
+		} else if meta.policyLike() {
+			hint = `did you mean "NetworkPolicy"?`
+		}
+		d.errorf(codeUnknown, n.at, hint, "there is no kind %s in %s: if this is a policy, it would not be enforced",
+			meta.kind, meta.apiVersion)
+		return true
+	default:
+		return false
+	}
+}

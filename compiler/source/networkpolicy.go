@@ -1,0 +1,240 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/sluice-net/sluice/internal/model"
+)
+
+// networkPolicy reads a NetworkPolicy of networking.k8s.io/v1 with the
+// meaning and the checks of the API server. It reports false when the result
+// must not be used; the reason has been reported then.
+func (d *decoder) networkPolicy(doc *node) (model.Policy, bool) {
+	m := d.metadata(doc, "NetworkPolicy", scope{namespaced: true})
+	d.strictMetadata(doc.get("metadata"))
+	p := model.Policy{
+		Kind:      "NetworkPolicy",
+		Namespace: m.namespace,
+		Name:      m.name,
+		Tier:      model.TierNamespace,
+		Pos:       d.pos(doc.at),
+	}
+	if doc.get("metadata").string("namespace") == "" {
+		d.warnf(codeIdentity, doc.at, "add metadata.namespace", "metadata.namespace is missing; %q is assumed", defaultNamespace)
+	}
+	spec := doc.get("spec")
+	for i := range doc.children {
+		switch f := &doc.children[i]; f.key {
+		case "apiVersion", "kind", "metadata", "spec":
+		case "status": // of clusters 1.24 to 1.27; without meaning
+		default:
+			d.unknown(f, "NetworkPolicy", "apiVersion", "kind", "metadata", "spec")
+		}
+	}
+	if spec == nil || spec.kind == null {
+		// Legal, and the strictest of policies; usually a slip of indentation.
+		d.warnf(codePeer, doc.at, "write spec.podSelector: {} if that is meant",
+			"spec is missing: the policy selects every pod of the namespace and allows no ingress")
+		spec = &node{at: doc.at}
+	}
+	d.policySpec(&p, spec)
+	return p, !d.failed
+}
+
+func (d *decoder) policySpec(p *model.Policy, spec *node) {
+	p.Subject = model.Subject{Namespaces: model.NamespaceMatch{Name: p.Namespace}, Pos: d.pos(spec.at)}
+	var policyTypes *node
+	for _, dir := range model.Directions {
+		p.Sections[dir].Pos = d.pos(spec.at)
+	}
+	for i, f := range d.fields(spec, "spec") {
+		v := &spec.children[i].value
+		switch f.key {
+		case "podSelector":
+			p.Subject.Pods = d.selector(v, "podSelector")
+			p.Subject.Pos = d.pos(v.at)
+		case "policyTypes":
+			policyTypes = v
+		case "ingress":
+			p.Sections[model.Ingress] = d.section(v, model.Ingress, p.Namespace, f.at)
+		case "egress":
+			p.Sections[model.Egress] = d.section(v, model.Egress, p.Namespace, f.at)
+		default:
+			d.unknown(&spec.children[i], "spec", "podSelector", "ingress", "egress", "policyTypes")
+		}
+	}
+	d.policyTypes(p, policyTypes)
+}
+
+// policyTypes decides which directions the policy governs. Absent or empty,
+// the API server fills in Ingress, and Egress only if there are egress rules.
+func (d *decoder) policyTypes(p *model.Policy, n *node) {
+	items := d.items(n, "policyTypes")
+	if len(items) == 0 {
+		p.Sections[model.Ingress].Applies = true
+		p.Sections[model.Egress].Applies = len(p.Sections[model.Egress].Rules) > 0
+		return
+	}
+	if len(items) > 2 {
+		d.errorf(codeValue, n.at, "list Ingress, Egress or both", "policyTypes has %d items, and may have at most two", len(items))
+	}
+	for i := range items {
+		v := &items[i].value
+		s, ok := d.text(v, "an item of policyTypes")
+		switch {
+		case !ok:
+		case s == "Ingress":
+			p.Sections[model.Ingress].Applies = true
+		case s == "Egress":
+			p.Sections[model.Egress].Applies = true
+		default:
+			hint := "known: Ingress, Egress"
+			if near := nearest(s, []string{"Ingress", "Egress"}); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			d.errorf(codeValue, v.at, hint, "%q is not a policy type", s)
+		}
+	}
+}
+
+func (d *decoder) section(n *node, dir model.Direction, namespace string, at place) model.Section {
+	s := model.Section{Pos: d.pos(at)}
+	items := d.items(n, dir.String())
+	if len(items) > 0 {
+		s.Rules = make([]model.Rule, 0, len(items))
+	}
+	for i := range items {
+		s.Rules = append(s.Rules, d.rule(&items[i].value, dir, namespace, i))
+	}
+	return s
+}
+
+// rule reads one ingress or egress rule. Absent or empty peers mean every
+// peer, and absent or empty ports every port of every protocol.
+func (d *decoder) rule(n *node, dir model.Direction, namespace string, index int) model.Rule {
+	r := model.Rule{ID: fmt.Sprintf("%s[%d]", dir, index), Verdict: model.Allow, Pos: d.pos(n.at)}
+	d.warnNull(n, fmt.Sprintf("%s rule", dir), "a rule that allows everything")
+	peers, other := "from", "to"
+	if dir == model.Egress {
+		peers, other = other, peers
+	}
+	for i, f := range d.fields(n, "an "+dir.String()+" rule") {
+		v := &n.children[i].value
+		switch f.key {
+		case peers:
+			for j := range d.items(v, peers) {
+				if p, ok := d.peer(&v.children[j].value, namespace); ok {
+					r.Peers = append(r.Peers, p)
+				}
+			}
+		case "ports":
+			for j := range d.items(v, "ports") {
+				if p, ok := d.port(&v.children[j].value); ok {
+					r.Ports = append(r.Ports, p)
+				}
+			}
+		case other:
+			d.errorf(codeUnknown, f.at, fmt.Sprintf("%s rules name their peers with %q", dir, peers), "unknown field %q in an %s rule", other, dir)
+		default:
+			d.unknown(&n.children[i], "an "+dir.String()+" rule", peers, "ports")
+		}
+	}
+	// A list that had items which are all wrong is not an empty list; the
+	// policy is dropped for its errors, so that nothing follows from it here.
+	r.AnyPeer = len(r.Peers) == 0
+	r.AnyPort = len(r.Ports) == 0
+	return r
+}
+
+// warnNull points out an item that YAML reads as null, for example a lone
+// dash: to the API server it is the same as {}.
+func (d *decoder) warnNull(n *node, what, meaning string) {
+	if n.kind == null {
+		d.warnf(codeValue, n.at, "write {} if that is meant, else remove the item", "empty %s; Kubernetes reads it as %s", what, meaning)
+	}
+}
+
+var protocols = map[string]model.Protocol{"TCP": model.TCP, "UDP": model.UDP, "SCTP": model.SCTP}
+
+// port reads one item of ports. Without a protocol it is TCP, and without a
+// port every port of the protocol.
+func (d *decoder) port(n *node) (model.Port, bool) {
+	before := d.failed
+	d.failed = false
+	p := model.Port{Protocol: model.TCP, High: 65535, Pos: d.pos(n.at)}
+	d.warnNull(n, "item of ports", "every TCP port")
+	var port, end *node
+	for i, f := range d.fields(n, "an item of ports") {
+		v := &n.children[i].value
+		switch f.key {
+		case "protocol":
+			d.protocol(&p, v)
+		case "port":
+			port = v
+		case "endPort":
+			end = v
+		default:
+			d.unknown(&n.children[i], "an item of ports", "protocol", "port", "endPort")
+		}
+	}
+	d.portNumbers(&p, port, end)
+	ok := !d.failed
+	d.failed = d.failed || before
+	return p, ok
+}
+
+func (d *decoder) protocol(p *model.Port, n *node) {
+	s, ok := d.text(n, "protocol")
+	if !ok || n.kind == null {
+		return
+	}
+	proto, known := protocols[s]
+	if !known {
+		hint := "known: TCP, UDP, SCTP"
+		if up := strings.ToUpper(s); protocols[up] != 0 {
+			hint = fmt.Sprintf("write %s", up)
+		}
+		d.errorf(codeValue, n.at, hint, "%q is not a protocol that a policy can name", s)
+	}
+	p.Protocol = proto
+}
+
+func (d *decoder) portNumbers(p *model.Port, port, end *node) {
+	if end != nil && end.kind == null {
+		end = nil
+	}
+	switch {
+	case port == nil || port.kind == null:
+		if end != nil {
+			d.errorf(codeEndPort, end.at, "add port", "endPort without port")
+		}
+	case port.kind == text:
+		p.Name, p.Low, p.High = port.text, 0, 0
+		if msgs := validation.IsValidPortName(port.text); len(msgs) > 0 {
+			hint := ""
+			if strings.Trim(port.text, "0123456789") == "" {
+				hint = "remove the quotes: in quotes it is the name of a port, not its number"
+			}
+			d.errorf(codeValue, port.at, hint, "%q is not a valid port name: %s", port.text, strings.Join(msgs, "; "))
+		}
+		if end != nil {
+			d.errorf(codeEndPort, end.at, "give port as a number", "endPort needs a numeric port, not the name %q", port.text)
+		}
+	case port.kind != integer:
+		d.wrongType(port, "port", "a number or a name")
+	default:
+		low, ok := d.number(port, "port", 1, 65535)
+		p.Low, p.High = uint16(low), uint16(low)
+		if end == nil {
+			return
+		}
+		high, endOK := d.number(end, "endPort", 1, 65535)
+		p.High = uint16(high)
+		if ok && endOK && high < low {
+			d.errorf(codePortRange, end.at, "swap them", "endPort %d is below port %d", high, low)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package source
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/sluice-net/sluice/internal/model"
+)
+
+// selector reads a LabelSelector. Null and {} both match everything; that a
+// selector is absent is for the caller to notice.
+func (d *decoder) selector(n *node, what string) model.Selector {
+	var reqs []model.Requirement
+	for i, f := range d.fields(n, what) {
+		v := &n.children[i].value
+		switch f.key {
+		case "matchLabels":
+			for j, l := range d.fields(v, what+".matchLabels") {
+				if r, ok := d.matchLabel(&v.children[j], l.key); ok {
+					reqs = append(reqs, r)
+				}
+			}
+		case "matchExpressions":
+			for j := range d.items(v, what+".matchExpressions") {
+				if r, ok := d.matchExpression(&v.children[j].value); ok {
+					reqs = append(reqs, r)
+				}
+			}
+		default:
+			d.unknown(&n.children[i], what, "matchLabels", "matchExpressions")
+		}
+	}
+	s := model.NewSelector(reqs)
+	if why := contradiction(s); why != "" {
+		d.warnf(codeImpossible, n.at, "remove one of the two requirements", "%s can match nothing on any cluster: %s", what, why)
+	}
+	return s
+}
+
+// namespaceSelector reads a selector on namespaces, all of which have the
+// label with their name.
+func (d *decoder) namespaceSelector(n *node) model.Selector {
+	s := d.selector(n, "namespaceSelector")
+	for _, r := range s.Requirements {
+		if r.Key == model.NamespaceNameLabel && r.Op == model.DoesNotExist {
+			d.warnf(codeImpossible, n.at, "remove the requirement",
+				"namespaceSelector can match nothing on any cluster: every namespace has the label %s", r.Key)
+		}
+	}
+	return s
+}
+
+func (d *decoder) matchLabel(f *field, key string) (model.Requirement, bool) {
+	value, ok := d.text(&f.value, fmt.Sprintf("the value of label %q", key))
+	if f.value.kind == null {
+		d.warnf(codeSelector, f.at, `write "" if that is meant`,
+			"label %q has no value; Kubernetes reads that as the empty string", key)
+	}
+	ok = d.labelKey(key, f.at) && ok && d.labelValue(value, f.value.at)
+	return model.Requirement{Key: key, Op: model.In, Values: []string{value}}, ok
+}
+
+var operators = map[string]model.Operator{
+	"In": model.In, "NotIn": model.NotIn, "Exists": model.Exists, "DoesNotExist": model.DoesNotExist,
+}
+
+func (d *decoder) matchExpression(n *node) (model.Requirement, bool) {
+	before := d.failed
+	d.failed = false
+	var r model.Requirement
+	var values *node
+	var operator string
+	operatorAt, keyAt := n.at, n.at
+	for i, f := range d.fields(n, "an item of matchExpressions") {
+		v := &n.children[i].value
+		switch f.key {
+		case "key":
+			r.Key, _ = d.text(v, "key")
+			keyAt = v.at
+		case "operator":
+			operator, _ = d.text(v, "operator")
+			operatorAt = v.at
+		case "values":
+			values = v
+			for j := range d.items(v, "values") {
+				item := &v.children[j].value
+				if s, ok := d.text(item, "an item of values"); ok && d.labelValue(s, item.at) {
+					r.Values = append(r.Values, s)
+				}
+			}
+		default:
+			d.unknown(&n.children[i], "matchExpressions", "key", "operator", "values")
+		}
+	}
+	if !d.failed {
+		d.labelKey(r.Key, keyAt)
+		r.Op = d.operator(operator, operatorAt, len(r.Values), values, n.at)
+	}
+	ok := !d.failed
+	d.failed = d.failed || before
+	return r, ok
+}
+
+func (d *decoder) operator(name string, at place, count int, values *node, exprAt place) model.Operator {
+	if values != nil {
+		exprAt = values.at
+	}
+	op, ok := operators[name]
+	switch {
+	case !ok:
+		known := []string{"In", "NotIn", "Exists", "DoesNotExist"}
+		hint := "known: In, NotIn, Exists, DoesNotExist"
+		if s := nearest(name, known); s != "" {
+			hint = fmt.Sprintf("did you mean %q?", s)
+		}
+		d.errorf(codeSelector, at, hint, "%q is not an operator of a label selector", name)
+	case (op == model.In || op == model.NotIn) && count == 0:
+		d.errorf(codeSelector, exprAt, "", "operator %s needs at least one value", name)
+	case (op == model.Exists || op == model.DoesNotExist) && count > 0:
+		d.errorf(codeSelector, exprAt, "remove the values, or use In or NotIn", "operator %s takes no values", name)
+	}
+	return op
+}
+
+// contradiction says why no set of labels at all satisfies s, or returns "".
+func contradiction(s model.Selector) string {
+	// Requirements are sorted by key, so that those on one key are together.
+	for i := 0; i < len(s.Requirements); {
+		j := i + 1
+		for j < len(s.Requirements) && s.Requirements[j].Key == s.Requirements[i].Key {
+			j++
+		}
+		if why := contradictionOn(s.Requirements[i:j]); why != "" {
+			return why
+		}
+		i = j
+	}
+	return ""
+}
+
+// contradictionOn looks at the requirements on one key.
+func contradictionOn(reqs []model.Requirement) string {
+	if len(reqs) < 2 {
+		return ""
+	}
+	var exists, absent, in bool
+	var allowed, excluded []string
+	for _, r := range reqs {
+		switch r.Op {
+		case model.In:
+			exists = true
+			if !in {
+				in, allowed = true, r.Values
+				continue
+			}
+			allowed = slices.DeleteFunc(slices.Clone(allowed), func(v string) bool { return !slices.Contains(r.Values, v) })
+		case model.NotIn:
+			excluded = append(excluded, r.Values...)
+		case model.Exists:
+			exists = true
+		case model.DoesNotExist:
+			absent = true
+		}
+	}
+	key := reqs[0].Key
+	switch {
+	case exists && absent:
+		return fmt.Sprintf("label %q must both exist and not exist", key)
+	case in && len(allowed) == 0:
+		return fmt.Sprintf("no value of label %q is in all of its lists", key)
+	case in && !slices.ContainsFunc(allowed, func(v string) bool { return !slices.Contains(excluded, v) }):
+		return fmt.Sprintf("every value that label %q may have is excluded again", key)
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,327 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// yamlReader turns the nodes of the YAML library into ours: aliases expanded
+// within limits, merge keys applied, scalars resolved as kubectl does.
+type yamlReader struct {
+	tree
+	lines   [][]byte // of the source, when columns need mapping from characters to bytes
+	names   interner
+	nodes   int
+	aliased int // nodes made by expanding aliases
+	inAlias int // depth of aliases being expanded
+}
+
+// parseYAML parses all documents in src; usually that is one, since the text
+// has been cut at document boundaries.
+func parseYAML(src []byte, names interner) (trees []*tree, failure *syntaxError) {
+	// The library is not ours and its input may be hostile: should it panic,
+	// the document is refused and all others are still read.
+	defer func() {
+		if r := recover(); r != nil {
+			failure = &syntaxError{at: place{1, 1}, msg: "invalid YAML: the document cannot be parsed"}
+		}
+	}()
+	var lines [][]byte
+	if !isASCII(src) {
+		lines = bytes.Split(src, []byte("\n"))
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	for {
+		var y yaml.Node
+		err := dec.Decode(&y)
+		if errors.Is(err, io.EOF) {
+			return trees, nil
+		}
+		if err != nil {
+			return trees, yamlFailure(err)
+		}
+		r := &yamlReader{lines: lines, names: names}
+		if r.root, failure = r.convert(&y, 0); failure != nil {
+			return trees, failure
+		}
+		trees = append(trees, &r.tree)
+	}
+}
+
+var yamlErrorLine = regexp.MustCompile(`^line (\d+): `)
+
+// yamlFailure turns the library's error, which has its position in its text,
+// into ours.
+func yamlFailure(err error) *syntaxError {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := place{1, 0}
+	if m := yamlErrorLine.FindStringSubmatch(msg); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		at.line = int32(n)
+		msg = msg[len(m[0]):]
+	}
+	e := &syntaxError{at: at, msg: "invalid YAML: " + msg}
+	if strings.Contains(msg, "exceeded max depth") {
+		e.limit = true
+	}
+	return e
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// place returns where y stands, its column in bytes.
+func (r *yamlReader) place(y *yaml.Node) place {
+	p := place{int32(y.Line), int32(y.Column)}
+	if r.lines == nil || y.Line < 1 || y.Line > len(r.lines) {
+		return p
+	}
+	rest := r.lines[y.Line-1]
+	col := 1
+	for range y.Column - 1 {
+		_, n := utf8.DecodeRune(rest)
+		rest = rest[n:]
+		col += n
+	}
+	p.col = int32(col)
+	return p
+}
+
+func (r *yamlReader) convert(y *yaml.Node, depth int) (node, *syntaxError) {
+	at := r.place(y)
+	if depth > maxDepth {
+		return node{}, tooDeep(at)
+	}
+	if r.nodes++; r.nodes > maxNodes {
+		return node{}, tooMany(at)
+	}
+	if r.inAlias > 0 {
+		if r.aliased++; r.aliased > maxAliasNodes {
+			return node{}, &syntaxError{
+				at: at, limit: true,
+				msg:  fmt.Sprintf("the document's aliases expand to more than %d values", maxAliasNodes),
+				hint: "write the values out instead of nesting aliases",
+			}
+		}
+	}
+	switch y.Kind {
+	case yaml.DocumentNode:
+		if len(y.Content) == 0 {
+			return node{at: at}, nil
+		}
+		return r.convert(y.Content[0], depth)
+	case yaml.AliasNode:
+		r.inAlias++
+		n, err := r.convert(y.Alias, depth+1)
+		r.inAlias--
+		n.at = at
+		return n, err
+	case yaml.ScalarNode:
+		return r.scalar(y, at)
+	case yaml.SequenceNode:
+		if !knownTag(y, "!!seq") {
+			return node{}, unknownTag(y, at)
+		}
+		n := node{kind: list, at: at, children: make([]field, 0, len(y.Content))}
+		for _, c := range y.Content {
+			v, err := r.convert(c, depth+1)
+			if err != nil {
+				return node{}, err
+			}
+			n.children = append(n.children, field{at: v.at, value: v})
+		}
+		return n, nil
+	case yaml.MappingNode:
+		if !knownTag(y, "!!map") {
+			return node{}, unknownTag(y, at)
+		}
+		return r.mapping(y, at, depth)
+	default:
+		return node{}, &syntaxError{at: at, msg: "invalid YAML: unexpected node"}
+	}
+}
+
+func (r *yamlReader) mapping(y *yaml.Node, at place, depth int) (node, *syntaxError) {
+	n := node{kind: object, at: at, children: make([]field, 0, len(y.Content)/2)}
+	var index map[string]int
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(y.Content); i += 2 {
+		k, v := y.Content[i], y.Content[i+1]
+		if k.Kind == yaml.ScalarNode && k.ShortTag() == "!!merge" {
+			merges = append(merges, v)
+			continue
+		}
+		f := field{at: r.place(k)}
+		var err *syntaxError
+		if f.key, err = r.key(k, depth); err != nil {
+			return n, err
+		}
+		if f.value, err = r.convert(v, depth+1); err != nil {
+			return n, err
+		}
+		n.children, index = r.add(n.children, index, f)
+	}
+	if len(merges) == 0 {
+		return n, nil
+	}
+	have := make(map[string]bool, len(n.children))
+	for i := range n.children {
+		have[n.children[i].key] = true
+	}
+	for _, m := range merges {
+		if err := r.merge(&n, have, m, depth); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// merge adds the members of a merge key's value that n does not have yet.
+func (r *yamlReader) merge(n *node, have map[string]bool, y *yaml.Node, depth int) *syntaxError {
+	v, err := r.convert(y, depth+1)
+	if err != nil {
+		return err
+	}
+	from := []field{{value: v}}
+	if v.kind == list {
+		from = v.children
+	}
+	for i := range from {
+		m := &from[i].value
+		if m.kind != object {
+			return &syntaxError{at: v.at, msg: "invalid YAML: a merge key takes a mapping or a list of mappings"}
+		}
+		for _, f := range m.children {
+			if !have[f.key] {
+				have[f.key] = true
+				n.children = append(n.children, f)
+			}
+		}
+	}
+	return nil
+}
+
+// key returns a mapping key as the string that JSON would have.
+func (r *yamlReader) key(y *yaml.Node, depth int) (string, *syntaxError) {
+	k, err := r.convert(y, depth+1)
+	if err != nil {
+		return "", err
+	}
+	switch k.kind {
+	case text, integer, boolean, float:
+		return k.text, nil
+	default:
+		return "", &syntaxError{at: k.at, msg: fmt.Sprintf("a mapping key must be a string, not %s", k.kind)}
+	}
+}
+
+func knownTag(y *yaml.Node, want string) bool {
+	return y.Style&yaml.TaggedStyle == 0 || y.ShortTag() == want
+}
+
+func unknownTag(y *yaml.Node, at place) *syntaxError {
+	return &syntaxError{at: at, msg: fmt.Sprintf("the YAML tag %s has no meaning here", y.ShortTag()), hint: "remove the tag"}
+}
+
+func (r *yamlReader) scalar(y *yaml.Node, at place) (node, *syntaxError) {
+	n := node{kind: text, at: at}
+	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
+	switch {
+	case y.Style&yaml.TaggedStyle != 0:
+		want, ok := map[string]kind{
+			"!!str": text, "!!null": null, "!!bool": boolean, "!!int": integer, "!!float": float,
+		}[y.ShortTag()]
+		if !ok {
+			return n, unknownTag(y, at)
+		}
+		if want != text {
+			n.kind, n.text = resolvePlain(y.Value)
+			if n.kind != want && !(want == float && n.kind == integer) {
+				return n, &syntaxError{at: at, msg: fmt.Sprintf("%q is not what its YAML tag %s says", y.Value, y.ShortTag())}
+			}
+			return n, nil
+		}
+	case y.Style&quoted == 0:
+		n.kind, n.text = resolvePlain(y.Value)
+		if n.kind != text {
+			return n, nil
+		}
+	}
+	n.text = r.names.of([]byte(y.Value))
+	return n, nil
+}
+
+var yamlFloat = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`)
+
+// resolvePlain gives a plain scalar its type by the rules of YAML 1.1 as
+// kubectl's parser has them: yes, no, on and off are booleans, 0x1f, 0b11 and
+// 017 are numbers, and 1e3 is the integer 1000 once it is JSON.
+func resolvePlain(s string) (kind, string) {
+	if s == "" {
+		return null, ""
+	}
+	switch c := s[0]; {
+	case c == '.' || c == '+' || c == '-' || '0' <= c && c <= '9':
+		return resolveNumber(s)
+	case c == '~' || strings.IndexByte("yYnNtTfFoO", c) >= 0:
+		switch s {
+		case "~", "null", "Null", "NULL":
+			return null, ""
+		case "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON":
+			return boolean, "true"
+		case "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
+			return boolean, "false"
+		}
+	}
+	return text, s
+}
+
+func resolveNumber(s string) (kind, string) {
+	switch s {
+	case ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF":
+		return float, s
+	}
+	if s[0] == '.' {
+		if f, err := strconv.ParseFloat(s, 64); err == nil {
+			return floatOf(f)
+		}
+		return text, s
+	}
+	plain := strings.ReplaceAll(s, "_", "")
+	if v, err := strconv.ParseInt(plain, 0, 64); err == nil {
+		return integer, strconv.FormatInt(v, 10)
+	}
+	if v, err := strconv.ParseUint(plain, 0, 64); err == nil {
+		return integer, strconv.FormatUint(v, 10)
+	}
+	if yamlFloat.MatchString(plain) {
+		if f, err := strconv.ParseFloat(plain, 64); err == nil {
+			return floatOf(f)
+		}
+	}
+	return text, s
+}
+
+// floatOf returns a number as JSON would carry it: without a fraction it is
+// indistinguishable from an integer.
+func floatOf(f float64) (kind, string) {
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return integer, strconv.FormatInt(int64(f), 10)
+	}
+	return float, strconv.FormatFloat(f, 'g', -1, 64)
+}
