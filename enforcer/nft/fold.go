@@ -1,0 +1,245 @@
+package nft
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-net/sluice/internal/artifact"
+)
+
+// Limits of folding. docs/adr has the measurements behind them.
+const (
+	maxLookups      = 3       // rules over groups with ports in one run before they are folded into one
+	maxFoldPorts    = 64      // single ports of a clause that is folded
+	maxFoldElements = 1 << 16 // of one folded set
+	maxUnion        = 1 << 14 // addresses of a group that goes into a union with others
+)
+
+// cond is a rule's matches and the provenance of its clauses.
+type cond struct {
+	match []Match
+	rules []artifact.RuleID
+}
+
+// bucket is the clauses of one run and kind of peer with the same ports.
+type bucket struct {
+	ports   artifact.PortSet // nil for all, as in artifact.AllPorts
+	peers   []uint32
+	clauses []artifact.ClauseID
+}
+
+// fold returns conditions, few whatever the number of clauses, of which one or
+// more hold exactly if one or more clauses of the run match. A condition
+// without matches always holds, and is then the only one.
+func (r *renderer) fold(k profileKey, c run) ([]cond, error) {
+	f := folder{renderer: r, fam: k.fam, side: Destination}
+	if k.dir == artifact.Ingress {
+		f.side = Source
+	}
+	for _, id := range c.clauses {
+		cl := &r.rs.Program.Clauses[id]
+		f.add(&f.buckets[cl.Peer.Kind], id, cl.Ports, cl.Peer.ID)
+	}
+	f.wholeBlocks()
+	for kind := range f.buckets {
+		slices.SortStableFunc(f.buckets[kind], func(a, b bucket) int {
+			return cmp.Compare(portsKey(a.ports), portsKey(b.ports))
+		})
+	}
+	for _, step := range []func() error{f.any, f.groups, f.blocks, f.domains} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+		if len(f.out) > 0 && len(f.out[0].match) == 0 {
+			return f.out[:1], nil
+		}
+	}
+	return f.out, nil
+}
+
+// folder is the state of one fold.
+type folder struct {
+	*renderer
+	fam     Family
+	side    Side
+	buckets [artifact.PeerDomain + 1][]bucket
+	out     []cond
+}
+
+func (f *folder) add(to *[]bucket, id artifact.ClauseID, ports artifact.PortsID, peer uint32) {
+	set := f.rs.Program.Ports[ports]
+	i := slices.IndexFunc(*to, func(b bucket) bool { return slices.Equal(b.ports, set) })
+	if i < 0 {
+		i = len(*to)
+		*to = append(*to, bucket{ports: set})
+	}
+	b := &(*to)[i]
+	b.clauses = append(b.clauses, id)
+	if !slices.Contains(b.peers, peer) {
+		b.peers = append(b.peers, peer)
+	}
+}
+
+// wholeBlocks turns blocks of every address of the family into any peer, and
+// drops buckets without an address of the family.
+func (f *folder) wholeBlocks() {
+	f.buckets[artifact.PeerBlock] = slices.DeleteFunc(f.buckets[artifact.PeerBlock], func(b bucket) bool {
+		ranges := f.ranges(b)
+		if isWhole(ranges) {
+			for _, id := range b.clauses {
+				f.add(&f.buckets[artifact.PeerAny], id, f.rs.Program.Clauses[id].Ports, 0)
+			}
+		}
+		return len(ranges) == 0 || isWhole(ranges)
+	})
+}
+
+// ranges returns the addresses of the family of a bucket of blocks.
+func (f *folder) ranges(b bucket) []artifact.AddrRange {
+	var all []artifact.AddrRange
+	for _, id := range b.peers {
+		all = append(all, rangesOf(f.rs.Program.Blocks[id], f.fam)...)
+	}
+	return mergeRanges(all)
+}
+
+func (f *folder) emit(clauses []artifact.ClauseID, match ...Match) {
+	f.out = append(f.out, cond{match: match, rules: f.ruleIDs(clauses)})
+}
+
+func (f *folder) on(field Field, set string) Match {
+	return Match{Field: field, Family: f.fam, Side: f.side, Set: set}
+}
+
+// any handles clauses for every peer.
+func (f *folder) any() error {
+	var sets []artifact.PortSet
+	var clauses []artifact.ClauseID
+	for _, b := range f.buckets[artifact.PeerAny] {
+		if b.ports == nil {
+			f.out = nil
+			f.emit(b.clauses)
+			return nil
+		}
+		sets = append(sets, b.ports)
+		clauses = append(clauses, b.clauses...)
+	}
+	if len(sets) == 0 {
+		return nil
+	}
+	set, err := f.portSet(unionPorts(sets...))
+	if err != nil {
+		return err
+	}
+	f.emit(clauses, Match{Field: FieldPorts, Set: set})
+	return nil
+}
+
+// blocks handles clauses on address blocks: one set for those on all ports,
+// one for the others.
+func (f *folder) blocks() error {
+	var items []blockPorts
+	var clauses []artifact.ClauseID
+	for _, b := range f.buckets[artifact.PeerBlock] {
+		ranges := f.ranges(b)
+		if b.ports == nil {
+			set, err := f.content("b", &Set{Key: KeyAddr, Interval: true, Elements: rangeElements(ranges)})
+			if err != nil {
+				return err
+			}
+			f.emit(b.clauses, f.on(FieldAddr, set))
+			continue
+		}
+		items = append(items, blockPorts{ranges, b.ports})
+		clauses = append(clauses, b.clauses...)
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	set, err := f.content("bp", &Set{Key: KeyAddrPorts, Interval: true, Elements: rectangles(f.fam, items)})
+	if err != nil {
+		return err
+	}
+	f.emit(clauses, f.on(FieldAddrPorts, set))
+	return nil
+}
+
+// domains handles clauses on names: one set for each name, filled while the
+// table stands.
+func (f *folder) domains() error {
+	for _, b := range f.buckets[artifact.PeerDomain] {
+		for _, id := range b.peers {
+			domain := f.rs.Program.Domains[id].Name
+			name, err := f.hashed("d"+f.fam.digit()+"_", domain)
+			if err != nil {
+				return err
+			}
+			f.table.Sets[name] = &Set{
+				Name: name, Comment: comment(domain), Key: KeyAddr, Family: f.fam, Learned: true, Domain: domain,
+			}
+			if err := f.emitPorts(b, f.on(FieldAddr, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// emitPorts emits m together with the bucket's ports.
+func (f *folder) emitPorts(b bucket, m Match) error {
+	if b.ports == nil {
+		f.emit(b.clauses, m)
+		return nil
+	}
+	set, err := f.portSet(b.ports)
+	if err != nil {
+		return err
+	}
+	f.emit(b.clauses, m, Match{Field: FieldPorts, Set: set})
+	return nil
+}
+
+// content adds a set whose elements never change, called by their hash.
+func (f *folder) content(prefix string, s *Set) (string, error) {
+	if s.Key != KeyPorts { // ports are the same for both families
+		s.Family = f.fam
+		prefix += f.fam.digit()
+	}
+	name, err := f.hashed(prefix+"_", string(s.Elements))
+	if err != nil {
+		return "", err
+	}
+	s.Name = name
+	if f.table.Sets[name] == nil {
+		f.table.Sets[name] = s
+	}
+	return name, nil
+}
+
+// portSet adds the set of these ports: of single ports if they are few, which
+// is the fastest to look up.
+func (f *folder) portSet(ports artifact.PortSet) (string, error) {
+	s := &Set{Key: KeyPorts}
+	if countPorts(ports) <= maxFoldPorts {
+		s.Elements = appendPorts(nil, nil, ports)
+		return f.content("p", s)
+	}
+	s.Interval = true
+	for _, r := range ports {
+		s.Elements = appendPort(s.Elements, r.Protocol, r.Low)
+		s.Elements = appendPort(s.Elements, r.Protocol, r.High)
+	}
+	return f.content("pr", s)
+}
+
+// groupNames describes groups in a stable way.
+func (f *folder) groupNames(groups []uint32) string {
+	names := make([]string, len(groups))
+	for i, g := range groups {
+		names[i] = fmt.Sprintf("%q", f.rs.Program.Groups[g].Name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
+}

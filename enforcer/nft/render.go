@@ -1,0 +1,226 @@
+package nft
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/sluice-net/sluice/internal/artifact"
+)
+
+// Names of the fixed parts. The maps and the chains around them carry the
+// family's digit as well.
+const (
+	chainForward = "forward"
+	chainInput   = "input"
+	chainInvalid = "invalid"
+	chainFrom    = "from"
+	chainTo      = "to"
+	setLocal     = "local"
+	mapEgress    = "egress"
+	mapIngress   = "ingress"
+)
+
+// renderer builds one table.
+type renderer struct {
+	rs       *artifact.Ruleset
+	node     *artifact.Node
+	table    *Table
+	members  members
+	profiles map[profileKey]Verdict
+	defined  map[string][sha256.Size]byte // name of a set or chain with a hash in it -> the whole hash
+}
+
+// profileKey identifies a profile's chain.
+type profileKey struct {
+	profile artifact.ProfileID
+	dir     artifact.Direction
+	fam     Family
+}
+
+// Render returns the table of one node for a valid ruleset. It fails if the
+// ruleset does not have the node. Equal rulesets give equal tables.
+func Render(rs *artifact.Ruleset, node string) (*Table, error) {
+	nodes := rs.Membership.Nodes
+	i := slices.IndexFunc(nodes, func(n artifact.Node) bool { return n.Name == node })
+	if i < 0 {
+		return nil, fmt.Errorf("node %q is not in the ruleset, which has %s", node, listNodes(nodes))
+	}
+	r := &renderer{
+		rs:   rs,
+		node: &nodes[i],
+		table: &Table{
+			Marker: newMarker(rs, node),
+			Sets:   make(map[string]*Set),
+			Chains: make(map[string]*Chain),
+		},
+		profiles: make(map[profileKey]Verdict),
+		defined:  make(map[string][sha256.Size]byte),
+	}
+	local := r.localEndpoints(artifact.NodeID(i))
+	r.members = newMembers(rs, r.wantedGroups(local))
+	r.addMarker()
+	r.addBase()
+	for _, fam := range []Family{IPv4, IPv6} {
+		r.addLocal(fam, local)
+		if err := r.addMap(artifact.Egress, fam, local); err != nil {
+			return nil, err
+		}
+		if err := r.addMap(artifact.Ingress, fam, local); err != nil {
+			return nil, err
+		}
+	}
+	return r.table, nil
+}
+
+// listNodes names a few of the nodes.
+func listNodes(nodes []artifact.Node) string {
+	const few = 5
+	if len(nodes) == 0 {
+		return "no nodes"
+	}
+	var names []string
+	for _, n := range nodes[:min(few, len(nodes))] {
+		names = append(names, fmt.Sprintf("%q", n.Name))
+	}
+	if len(nodes) > few {
+		names = append(names, fmt.Sprintf("and %d more", len(nodes)-few))
+	}
+	return strings.Join(names, ", ")
+}
+
+// localEndpoints returns the pods of the node.
+func (r *renderer) localEndpoints(id artifact.NodeID) []*artifact.Endpoint {
+	var out []*artifact.Endpoint
+	for i := range r.rs.Membership.Endpoints {
+		e := &r.rs.Membership.Endpoints[i]
+		if e.Kind == artifact.EndpointPod && e.Node == id {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// wantedGroups returns the groups that the profiles of the endpoints name.
+func (r *renderer) wantedGroups(local []*artifact.Endpoint) map[artifact.GroupID]bool {
+	p := &r.rs.Program
+	wanted := make(map[artifact.GroupID]bool)
+	seen := make(map[artifact.ProfileID]bool)
+	for _, e := range local {
+		for _, f := range r.rs.Membership.Classes[e.Class].Profiles {
+			if seen[f] {
+				continue
+			}
+			seen[f] = true
+			for _, t := range p.Profiles[f].Tiers {
+				for _, c := range p.Tiers[t].Clauses {
+					if peer := p.Clauses[c].Peer; peer.Kind == artifact.PeerGroup {
+						wanted[artifact.GroupID(peer.ID)] = true
+					}
+				}
+			}
+		}
+	}
+	return wanted
+}
+
+func (r *renderer) addMarker() {
+	r.table.Sets[markerSet] = &Set{Name: markerSet, Key: KeyMark, Comment: r.table.Marker.String()}
+}
+
+func (r *renderer) addChain(c *Chain) { r.table.Chains[c.Name] = c }
+
+// addBase adds the chains that are the same for every ruleset.
+func (r *renderer) addBase() {
+	ctState := Rule{Match: []Match{{Field: FieldCTState}}}
+	local := func(fam Family, side Side, v Verdict) Rule {
+		return Rule{
+			Match:   []Match{{Field: FieldAddr, Family: fam, Side: side, Set: setLocal + fam.digit()}},
+			Verdict: v,
+			Counter: v.Kind == Drop,
+		}
+	}
+	forward := &Chain{Name: chainForward, Hook: HookForward, Rules: []Rule{ctState}}
+	input := &Chain{Name: chainInput, Hook: HookInput, Rules: []Rule{
+		ctState,
+		{Match: []Match{{Field: FieldLoopback}}, Verdict: Verdict{Kind: Accept}},
+		{Match: []Match{{Field: FieldNeighbour}}, Verdict: Verdict{Kind: Accept}},
+	}}
+	invalid := &Chain{Name: chainInvalid}
+	for _, fam := range []Family{IPv4, IPv6} {
+		from := Verdict{Kind: Jump, Chain: chainFrom + fam.digit()}
+		to := Verdict{Kind: Jump, Chain: chainTo + fam.digit()}
+		forward.Rules = append(forward.Rules, local(fam, Source, from), local(fam, Destination, to))
+		input.Rules = append(input.Rules, local(fam, Source, from))
+		drop := Verdict{Kind: Drop}
+		invalid.Rules = append(invalid.Rules, local(fam, Source, drop), local(fam, Destination, drop))
+		r.addChain(dispatch(from.Chain, fam, Source, mapEgress))
+		r.addChain(dispatch(to.Chain, fam, Destination, mapIngress))
+	}
+	r.addChain(forward)
+	r.addChain(input)
+	r.addChain(invalid)
+}
+
+// dispatch returns the chain that hands a packet over to its pod's profile.
+func dispatch(name string, fam Family, side Side, verdicts string) *Chain {
+	return &Chain{Name: name, Rules: []Rule{
+		{Match: []Match{{Field: FieldAddrMap, Family: fam, Side: side, Set: verdicts + fam.digit()}}},
+		{Counter: true, Verdict: Verdict{Kind: Drop}, Comment: "no pod of the ruleset has this address"},
+	}}
+}
+
+// addLocal adds the set of the addresses that the table governs: the node's
+// pod ranges and what its pods have outside of them.
+func (r *renderer) addLocal(fam Family, local []*artifact.Endpoint) {
+	var cidrs []artifact.AddrRange
+	for _, p := range r.node.PodCIDRs {
+		if familyOf(p.Addr()) == fam {
+			cidrs = append(cidrs, prefixRange(p))
+		}
+	}
+	cidrs = mergeRanges(cidrs)
+	elements := rangeElements(cidrs)
+	for _, e := range local {
+		for _, a := range e.Addresses {
+			// One element for each, also where they are neighbours: so that
+			// another pod never changes an element that is there.
+			if familyOf(a) == fam && !artifact.Block(cidrs).Contains(a) {
+				elements = appendAddr(appendAddr(elements, a), a)
+			}
+		}
+	}
+	name := setLocal + fam.digit()
+	r.table.Sets[name] = &Set{
+		Name: name, Key: KeyAddr, Family: fam, Interval: true,
+		Comment:  comment("addresses of pods of " + r.node.Name),
+		Elements: sortKeys(elements, 2*fam.addrLen()),
+	}
+}
+
+// addMap adds the verdict map from the local pods' addresses to the chains of
+// their profiles.
+func (r *renderer) addMap(dir artifact.Direction, fam Family, local []*artifact.Endpoint) error {
+	name := mapIngress + fam.digit()
+	if dir == artifact.Egress {
+		name = mapEgress + fam.digit()
+	}
+	m := &Set{Name: name, Key: KeyAddr, Family: fam, Map: true, Entries: make(map[netip.Addr]Entry, len(local))}
+	for _, e := range local {
+		for _, a := range e.Addresses {
+			if familyOf(a) != fam {
+				continue
+			}
+			f := r.rs.Membership.Classes[e.Class].Profiles[dir]
+			v, err := r.profile(profileKey{f, dir, fam})
+			if err != nil {
+				return fmt.Errorf("profile of pod %v: %w", e, err)
+			}
+			m.Entries[a] = Entry{Verdict: v, Comment: comment(e.String())}
+		}
+	}
+	r.table.Sets[name] = m
+	return nil
+}
