@@ -193,7 +193,7 @@ func (d *decoder) labelKey(key string, at place) bool {
 		return true
 	}
 	if msgs := validation.IsQualifiedName(key); len(msgs) > 0 {
-		d.errorf(codeSelector, at, "", "%q is not a valid label key: %s", key, strings.Join(msgs, "; "))
+		d.errorf(codeSelector, at, "", "%q is not a valid label key: %s", key, brief(msgs))
 		return false
 	}
 	remember(d.cache.keys, key)
@@ -205,11 +205,21 @@ func (d *decoder) labelValue(value string, at place) bool {
 		return true
 	}
 	if msgs := validation.IsValidLabelValue(value); len(msgs) > 0 {
-		d.errorf(codeSelector, at, "", "%q is not a valid label value: %s", value, strings.Join(msgs, "; "))
+		d.errorf(codeSelector, at, "", "%q is not a valid label value: %s", value, brief(msgs))
 		return false
 	}
 	remember(d.cache.values, value)
 	return true
+}
+
+// brief joins what a validator of apimachinery says, without the examples and
+// the regular expression that it adds.
+func brief(msgs []string) string {
+	short := make([]string, len(msgs))
+	for i, m := range msgs {
+		short[i], _, _ = strings.Cut(m, " (e.g.")
+	}
+	return strings.Join(short, "; ")
 }
 
 func remember(known map[string]bool, s string) {

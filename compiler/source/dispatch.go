@@ -152,6 +152,10 @@ func (r *reader) object(d *decoder, n *node, dups []duplicate, meta typeMeta) {
 				"this looks like a NetworkPolicy, but apiVersion or kind is missing")
 			return
 		}
+		if meta.apiVersion == "" && slices.Contains(inventoryKinds, meta.kind) && n.get("metadata") != nil {
+			d.warnf(codeSkipped, n.at, "add apiVersion", "apiVersion is missing: the %s is skipped", meta.kind)
+			return
+		}
 		r.notManifest(d, n)
 		return
 	}
@@ -166,8 +170,9 @@ func (r *reader) object(d *decoder, n *node, dups []duplicate, meta typeMeta) {
 		}
 	}
 	if read := r.inventoryReader(meta); read != nil {
+		read(d, n, meta)
 		d.reportDuplicates(dups, diag.Warning)
-		if read(d, n, meta); !d.failed {
+		if !d.failed {
 			r.out.documents++
 		}
 		return
@@ -232,8 +237,9 @@ func (r *reader) networking(d *decoder, n *node, dups []duplicate, meta typeMeta
 	}
 	switch {
 	case meta == typeMeta{groupNetworking + "/v1", "NetworkPolicy"}:
+		p := d.networkPolicy(n)
 		d.reportDuplicates(dups, diag.Error)
-		if p, ok := d.networkPolicy(n); ok && !d.failed {
+		if !d.failed {
 			r.out.Policies = append(r.out.Policies, p)
 			r.out.documents++
 		}

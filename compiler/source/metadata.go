@@ -89,7 +89,7 @@ func (d *decoder) name(name string, n *node, at place, s scope) {
 		check = validation.IsDNS1123Label
 	}
 	if msgs := check(name); len(msgs) > 0 {
-		d.errorf(codeIdentity, at, "", "%q is not a valid name: %s", name, strings.Join(msgs, "; "))
+		d.errorf(codeIdentity, at, "", "%q is not a valid name: %s", name, brief(msgs))
 	}
 }
 
@@ -98,7 +98,7 @@ func (d *decoder) namespaceName(name string, at place, s scope) {
 		return
 	}
 	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
-		d.errorf(codeIdentity, at, "", "%q is not a valid namespace name: %s", name, strings.Join(msgs, "; "))
+		d.errorf(codeIdentity, at, "", "%q is not a valid namespace name: %s", name, brief(msgs))
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 )
 
 // networkPolicy reads a NetworkPolicy of networking.k8s.io/v1 with the
-// meaning and the checks of the API server. It reports false when the result
-// must not be used; the reason has been reported then.
-func (d *decoder) networkPolicy(doc *node) (model.Policy, bool) {
+// meaning and the checks of the API server. The result must not be used when d
+// has failed.
+func (d *decoder) networkPolicy(doc *node) model.Policy {
 	m := d.metadata(doc, "NetworkPolicy", scope{namespaced: true})
 	d.strictMetadata(doc.get("metadata"))
 	p := model.Policy{
@@ -36,12 +36,12 @@ func (d *decoder) networkPolicy(doc *node) (model.Policy, bool) {
 	}
 	if spec == nil || spec.kind == null {
 		// Legal, and the strictest of policies; usually a slip of indentation.
-		d.warnf(codePeer, doc.at, "write spec.podSelector: {} if that is meant",
+		d.warnf(codeValue, doc.at, "write spec.podSelector: {} if that is meant",
 			"spec is missing: the policy selects every pod of the namespace and allows no ingress")
 		spec = &node{at: doc.at}
 	}
 	d.policySpec(&p, spec)
-	return p, !d.failed
+	return p
 }
 
 func (d *decoder) policySpec(p *model.Policy, spec *node) {
@@ -215,10 +215,10 @@ func (d *decoder) portNumbers(p *model.Port, port, end *node) {
 		p.Name, p.Low, p.High = port.text, 0, 0
 		if msgs := validation.IsValidPortName(port.text); len(msgs) > 0 {
 			hint := ""
-			if strings.Trim(port.text, "0123456789") == "" {
+			if port.text != "" && strings.Trim(port.text, "0123456789") == "" {
 				hint = "remove the quotes: in quotes it is the name of a port, not its number"
 			}
-			d.errorf(codeValue, port.at, hint, "%q is not a valid port name: %s", port.text, strings.Join(msgs, "; "))
+			d.errorf(codeValue, port.at, hint, "%q is not a valid port name: %s", port.text, brief(msgs))
 		}
 		if end != nil {
 			d.errorf(codeEndPort, end.at, "give port as a number", "endPort needs a numeric port, not the name %q", port.text)

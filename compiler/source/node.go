@@ -33,7 +33,7 @@ const (
 )
 
 func (k kind) String() string {
-	return [...]string{"null", "a boolean", "a number", "a number", "a string", "a list", "a mapping"}[k]
+	return [...]string{"null", "a boolean", "an integer", "a number with a fraction or out of range", "a string", "a list", "a mapping"}[k]
 }
 
 // node is one value of a document.

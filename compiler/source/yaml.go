@@ -47,7 +47,7 @@ func parseYAML(src []byte, names interner) (trees []*tree, failure *syntaxError)
 			return trees, nil
 		}
 		if err != nil {
-			return trees, yamlFailure(err)
+			return trees, yamlFailure(src, err)
 		}
 		r := &yamlReader{lines: lines, names: names}
 		if r.root, failure = r.convert(&y, 0); failure != nil {
@@ -57,17 +57,30 @@ func parseYAML(src []byte, names interner) (trees []*tree, failure *syntaxError)
 	}
 }
 
-var yamlErrorLine = regexp.MustCompile(`^line (\d+): `)
+var (
+	yamlErrorLine = regexp.MustCompile(`^line (\d+): `)
+	// Errors of the library's parser, unlike those of its scanner, count
+	// lines from 0.
+	yamlParserError = regexp.MustCompile(`^did not find expected (<|node content|'-' indicator|key|',' or)`)
+	yamlAnchorError = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
+)
 
-// yamlFailure turns the library's error, which has its position in its text,
-// into ours.
-func yamlFailure(err error) *syntaxError {
+// yamlFailure turns the library's error, which has its position in its text
+// if anywhere, into ours.
+func yamlFailure(src []byte, err error) *syntaxError {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
 	at := place{1, 0}
 	if m := yamlErrorLine.FindStringSubmatch(msg); m != nil {
 		n, _ := strconv.Atoi(m[1])
 		at.line = int32(n)
 		msg = msg[len(m[0]):]
+		if yamlParserError.MatchString(msg) {
+			at.line++
+		}
+	} else if m := yamlAnchorError.FindStringSubmatch(msg); m != nil {
+		if i := bytes.Index(src, []byte("*"+m[1])); i >= 0 {
+			at = placeOf(src, i)
+		}
 	}
 	e := &syntaxError{at: at, msg: "invalid YAML: " + msg}
 	if strings.Contains(msg, "exceeded max depth") {
