@@ -50,9 +50,18 @@ func (d *decoder) report(sev diag.Severity, code string, at place, hint, format 
 		return
 	}
 	d.diags.Add(diag.Diagnostic{
-		Code: code, Severity: sev, Pos: d.pos(at), Object: d.object,
-		Message: fmt.Sprintf(format, args...), Hint: hint,
+		Code: code, Severity: sev, Pos: d.pos(at), Object: shorten(d.object),
+		Message: shorten(fmt.Sprintf(format, args...)), Hint: hint,
 	})
+}
+
+// shorten cuts text that quotes a document at a length that people can read.
+func shorten(s string) string {
+	const longest = 400
+	if len(s) <= longest {
+		return s
+	}
+	return strings.ToValidUTF8(s[:longest], "") + "..."
 }
 
 func (d *decoder) errorf(code string, at place, hint, format string, args ...any) {
@@ -72,7 +81,7 @@ func (d *decoder) finish(at place) diag.List {
 		}
 		d.diags.Add(diag.Diagnostic{
 			Code: codeSyntax, Severity: sev, Pos: d.pos(at), Object: d.object,
-			Message: fmt.Sprintf("the document has %d more problems that are not shown", d.more),
+			Message: fmt.Sprintf("the document has more problems; not shown: %d", d.more),
 		})
 	}
 	return d.diags

@@ -99,15 +99,16 @@ func (s *jsonScanner) here() offset {
 	return o
 }
 
-// skip moves over one value and returns it as a chunk. Nesting costs no
-// memory here, however deep.
+// skip moves over one value and returns it as a chunk.
 func (s *jsonScanner) skip() (chunk, bool) {
 	start, at := s.off, s.here()
 	depth := 0
 	for s.off < len(s.src) {
 		switch s.src[s.off] {
 		case '{', '[':
-			depth++
+			if depth++; depth > 2*maxDepth {
+				return chunk{}, false // parsing it says what is wrong
+			}
 			s.off++
 		case '}', ']':
 			if depth--; depth < 0 {
