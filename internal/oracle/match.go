@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -108,10 +109,10 @@ func (e *Evaluator) inNamespace(m model.NamespaceMatch, pod *model.Pod) bool {
 	if m.Name != "" {
 		return m.Name == pod.Namespace
 	}
-	var labels model.Labels
-	if ns := e.namespaces[pod.Namespace]; ns != nil {
-		labels = ns.Labels
-	}
+	// docs: the control plane sets a label with the name on every namespace.
+	labels := model.Labels{}
+	maps.Copy(labels, e.namespaces[pod.Namespace])
+	labels[model.NamespaceNameLabel] = pod.Namespace
 	return matchesLabels(m.Selector, labels)
 }
 

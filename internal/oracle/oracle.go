@@ -97,7 +97,7 @@ type Options struct {
 // snapshot, which must not change. It is safe for concurrent use.
 type Evaluator struct {
 	fallback   model.Verdict
-	namespaces map[string]*model.Namespace
+	namespaces map[string]model.Labels
 	nodes      map[string]*model.Node
 	owners     map[netip.Addr]End
 	tiers      map[model.Tier][]*model.Policy // each in the order of evaluation
@@ -108,13 +108,13 @@ type Evaluator struct {
 func New(s *model.Snapshot, o Options) *Evaluator {
 	e := &Evaluator{
 		fallback:   cmp.Or(o.Default, model.Allow),
-		namespaces: map[string]*model.Namespace{},
+		namespaces: map[string]model.Labels{},
 		nodes:      map[string]*model.Node{},
 		owners:     map[netip.Addr]End{},
 		tiers:      map[model.Tier][]*model.Policy{},
 	}
 	for i := range s.Namespaces {
-		e.namespaces[s.Namespaces[i].Name] = &s.Namespaces[i]
+		e.namespaces[s.Namespaces[i].Name] = s.Namespaces[i].Labels
 	}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
@@ -190,6 +190,18 @@ func (e *Evaluator) Decide(c Connection) Answer {
 		}
 	}
 	return answer
+}
+
+// Covers reports whether a rule of a policy says something about one direction
+// of the connection: the policy governs that end, and the rule matches. Other
+// rules may still decide.
+func (e *Evaluator) Covers(c Connection, d model.Direction, b Because) bool {
+	q := question{d, e.partyOf(c.Dst), e.partyOf(c.Src), c.Protocol, c.Port}
+	if d == model.Egress {
+		q.subject, q.peer = q.peer, q.subject
+	}
+	return q.subject.pod != nil && b.Policy.Sections[d].Applies &&
+		e.selects(&b.Policy.Subject, q.subject.pod) && e.matches(b.Rule, &q)
 }
 
 // party is an end as policies see it: a pod that they govern, a node, or an

@@ -3,6 +3,7 @@ package oracle
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,6 +118,9 @@ func parseEnds(s *model.Snapshot, text string) ([]End, error) {
 		a, err := netip.ParseAddr(at)
 		if err != nil {
 			return nil, fmt.Errorf("end %q: %w", text, err)
+		}
+		if !slices.Contains(addrs, a) {
+			return nil, fmt.Errorf("end %q: the address is not one of %v", text, addrs)
 		}
 		addrs = []netip.Addr{a}
 	}

@@ -17,19 +17,32 @@ import (
 type Options struct {
 	Seed  uint64
 	Tiers bool // admin, segment and baseline policies too
+	Dense bool // several times as many pods, policies, rules and peers
+}
+
+// upTo returns n, or more for a dense cluster.
+func (o Options) upTo(n int) int {
+	if o.Dense {
+		return 3 * n
+	}
+	return n
 }
 
 // Cluster returns a small cluster with policies that collide: few label keys
 // and values, few addresses, few ports. Everything in it is what a front end
 // could hand over.
 func Cluster(o Options) *model.Snapshot {
-	g := &small{dice: newDice(o.Seed, 1), s: &model.Snapshot{}}
+	g := &small{Options: o, dice: newDice(o.Seed, 1), s: &model.Snapshot{}}
 	g.namespaces()
 	g.nodes()
 	g.pods()
 	g.networkPolicies()
 	if o.Tiers {
 		g.orderedPolicies()
+	}
+	// A namespace that is not in the input has its name and nothing else.
+	if g.chance(5) {
+		g.s.Namespaces = g.s.Namespaces[1:]
 	}
 	// No consumer may depend on the order of what it is given.
 	shuffle(g.dice, g.s.Namespaces)
@@ -74,6 +87,7 @@ func shuffle[T any](d dice, list []T) []T {
 
 // small is a small cluster in the making.
 type small struct {
+	Options
 	dice
 	s    *model.Snapshot
 	next []netip.Addr // the next free IPv4 and IPv6 address of each node, in turn
@@ -81,7 +95,7 @@ type small struct {
 
 var (
 	labelKeys   = []string{"app", "tier"}
-	labelValues = []string{"a", "b", "c"}
+	labelValues = []string{"a", "a", "b", "b", "c", ""} // a value may be empty
 	portNames   = []string{"http", "web", "dns"}
 	portNumbers = []uint16{53, 79, 80, 81, 443, 8080, 65535}
 	portedTypes = []model.Protocol{model.TCP, model.TCP, model.TCP, model.UDP, model.UDP, model.SCTP}
@@ -145,7 +159,7 @@ func (g *small) podAddresses(node int) []netip.Addr {
 }
 
 func (g *small) pods() {
-	for i := range g.between(2, 9) {
+	for i := range g.between(2, g.upTo(9)) {
 		node := g.IntN(len(g.s.Nodes))
 		p := model.Pod{
 			Namespace: pick(g.dice, g.s.Namespaces).Name,

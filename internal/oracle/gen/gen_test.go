@@ -11,7 +11,7 @@ import (
 
 func TestClusterIsDeterministic(t *testing.T) {
 	for seed := range uint64(50) {
-		o := gen.Options{Seed: seed, Tiers: seed%2 == 0}
+		o := gen.Options{Seed: seed, Tiers: seed%2 == 0, Dense: seed%3 == 0}
 		a, b := gen.Cluster(o), gen.Cluster(o)
 		if !reflect.DeepEqual(a, b) {
 			t.Fatalf("seed %d: two clusters differ", seed)

@@ -9,7 +9,7 @@ import (
 )
 
 func (g *small) networkPolicies() {
-	for i := range g.between(0, 6) {
+	for i := range g.between(0, g.upTo(6)) {
 		ns := pick(g.dice, g.s.Namespaces).Name
 		p := model.Policy{
 			Kind: "NetworkPolicy", Namespace: ns, Name: fmt.Sprintf("np%d", i), Tier: model.TierNamespace,
@@ -21,7 +21,7 @@ func (g *small) networkPolicies() {
 		for _, d := range model.Directions {
 			p.Sections[d].Applies = applies&(1<<d) != 0
 			if p.Sections[d].Applies || g.chance(40) {
-				for j := range g.IntN(4) {
+				for j := range g.IntN(g.upTo(4)) {
 					r := g.rule(ns, d, false)
 					r.ID = fmt.Sprintf("%s[%d]", d, j)
 					r.Verdict = model.Allow
@@ -45,15 +45,18 @@ func (g *small) orderedPolicies() {
 		{model.TierSegment, []string{"Segment"}, 3},
 		{model.TierBaseline, []string{"ClusterNetworkPolicy"}, 2},
 	} {
-		for i := range g.IntN(t.most + 1) {
+		for i := range g.IntN(g.upTo(t.most) + 1) {
 			p := model.Policy{
 				Kind: pick(g.dice, t.kinds), Name: fmt.Sprintf("%s%d", t.tier, i), Tier: t.tier,
 				Priority: int32(g.IntN(3)),
 				Subject:  model.Subject{Namespaces: g.namespaceMatch(""), Pods: g.selector(50)},
 			}
+			if t.tier == model.TierSegment && g.chance(30) {
+				p.Subject.Namespaces = model.NamespaceMatch{Name: pick(g.dice, g.s.Namespaces).Name}
+			}
 			for _, d := range model.Directions {
 				p.Sections[d].Applies = g.chance(85)
-				for j := range g.IntN(4) {
+				for j := range g.IntN(g.upTo(4)) {
 					r := g.rule("", d, true)
 					r.ID = fmt.Sprintf("%s[%d]", d, j)
 					r.Verdict = pick(g.dice, []model.Verdict{model.Allow, model.Deny, model.Pass})
@@ -74,7 +77,7 @@ func (g *small) rule(ns string, d model.Direction, ordered bool) model.Rule {
 	case n < 20:
 		r.AnyPeer = true
 	case n >= 24:
-		for range g.between(1, 3) {
+		for range g.between(1, g.upTo(3)) {
 			r.Peers = append(r.Peers, g.peer(ns, d, ordered))
 		}
 	}
@@ -82,7 +85,7 @@ func (g *small) rule(ns string, d model.Direction, ordered bool) model.Rule {
 	case n < 30:
 		r.AnyPort = true
 	case n >= 32:
-		for range g.between(1, 3) {
+		for range g.between(1, g.upTo(3)) {
 			r.Ports = append(r.Ports, g.port(ordered))
 		}
 	}
@@ -149,12 +152,12 @@ func (g *small) selector(everything int) model.Selector {
 
 func (g *small) port(ordered bool) model.Port {
 	p := model.Port{Protocol: pick(g.dice, portedTypes)}
+	if ordered && g.chance(15) {
+		p.Protocol = model.AnyProtocol
+	}
 	switch n := g.IntN(100); {
 	case n < 30:
 		p.Name = pick(g.dice, append(portNames, "nowhere"))
-		if ordered && g.chance(50) {
-			p.Protocol = model.AnyProtocol
-		}
 	case n < 40:
 		p.High = math.MaxUint16
 	case n < 65:

@@ -65,15 +65,25 @@ func (w *writer) line(depth int, format string, args ...any) {
 	w.b.WriteByte('\n')
 }
 
+// scalar quotes a name where YAML could take it for something else: a number,
+// null, or one of the words for true and false.
+func scalar(name string) string {
+	if len(name) < 2 || name[0] < 'a' || name[0] > 'z' ||
+		slices.Contains([]string{"yes", "no", "on", "off", "true", "false", "null"}, name) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // object starts a document.
 func (w *writer) object(apiVersion, kind, namespace, name string, labels model.Labels) {
 	w.line(0, "---")
 	w.line(0, "apiVersion: %s", apiVersion)
 	w.line(0, "kind: %s", kind)
 	w.line(0, "metadata:")
-	w.line(1, "name: %s", name)
+	w.line(1, "name: %s", scalar(name))
 	if namespace != "" {
-		w.line(1, "namespace: %s", namespace)
+		w.line(1, "namespace: %s", scalar(namespace))
 	}
 	w.labels(1, "labels", labels)
 }
@@ -120,12 +130,12 @@ func (w *writer) pod(p *model.Pod) {
 			kind, name = "ReplicaSet", name+"-"+hash
 		}
 		w.line(1, "ownerReferences:")
-		w.line(1, "- {apiVersion: apps/v1, kind: %s, name: %s, uid: %q, controller: true}", kind, name, p.Namespace+"-"+name)
+		w.line(1, "- {apiVersion: apps/v1, kind: %s, name: %s, uid: %q, controller: true}", kind, scalar(name), p.Namespace+"-"+name)
 	}
 	w.line(0, "spec:")
 	w.podSpec(1, p)
 	if p.Node != "" {
-		w.line(1, "nodeName: %s", p.Node)
+		w.line(1, "nodeName: %s", scalar(p.Node))
 	}
 	w.line(0, "status:")
 	switch {
@@ -160,7 +170,7 @@ func (w *writer) podSpec(depth int, p *model.Pod) {
 	for _, c := range p.Ports {
 		name := ""
 		if c.Name != "" {
-			name = "name: " + c.Name + ", "
+			name = "name: " + scalar(c.Name) + ", "
 		}
 		w.line(depth, "  - {%scontainerPort: %d, protocol: %s}", name, c.Number, c.Protocol)
 	}

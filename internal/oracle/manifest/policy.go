@@ -83,7 +83,7 @@ func networkPolicyPeer(p *model.Policy, peer *model.Peer) string {
 func networkPolicyPort(p *model.Port) string {
 	switch {
 	case p.Name != "":
-		return fmt.Sprintf("{protocol: %s, port: %s}", p.Protocol, p.Name)
+		return fmt.Sprintf("{protocol: %s, port: %s}", p.Protocol, scalar(p.Name))
 	case p.Low == 0 && p.High == 65535:
 		return fmt.Sprintf("{protocol: %s}", p.Protocol)
 	case p.Low == p.High:
@@ -193,7 +193,7 @@ func clusterPort(p *model.Port, d dialect) string {
 	if d.apiVersion == "policy.networking.k8s.io/v1alpha1" {
 		switch {
 		case p.Name != "":
-			return fmt.Sprintf("namedPort: %s", p.Name)
+			return fmt.Sprintf("namedPort: %s", scalar(p.Name))
 		case p.Low == p.High:
 			return fmt.Sprintf("portNumber: {protocol: %s, port: %d}", p.Protocol, p.Low)
 		default:
@@ -203,7 +203,7 @@ func clusterPort(p *model.Port, d dialect) string {
 	protocol := strings.ToLower(p.Protocol.String())
 	switch {
 	case p.Name != "":
-		return fmt.Sprintf("destinationNamedPort: %s", p.Name)
+		return fmt.Sprintf("destinationNamedPort: %s", scalar(p.Name))
 	case p.Low == p.High:
 		return fmt.Sprintf("%s: {destinationPort: {number: %d}}", protocol, p.Low)
 	default:
@@ -242,7 +242,7 @@ func (w *writer) comment(p *model.Policy) {
 
 func namespaces(m model.NamespaceMatch) string {
 	if m.Name != "" {
-		return fmt.Sprintf("{matchLabels: {%s: %s}}", model.NamespaceNameLabel, m.Name)
+		return fmt.Sprintf("{matchLabels: {%s: %s}}", model.NamespaceNameLabel, scalar(m.Name))
 	}
 	return selector(m.Selector)
 }

@@ -1,0 +1,216 @@
+// Package property holds compiled rulesets against the slow evaluator, on
+// generated clusters and connections and on the hand-worked cases.
+package property
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-net/sluice/internal/artifact"
+	"github.com/sluice-net/sluice/internal/model"
+	"github.com/sluice-net/sluice/internal/oracle"
+)
+
+// Compile is the compiler under test.
+type Compile func(*model.Snapshot) (*artifact.Ruleset, error)
+
+// The kinds of failure that Check reports, so that a reduction can hold on to
+// the one it began with.
+var (
+	ErrResolve = errors.New("end not found")
+	ErrVerdict = errors.New("wrong verdict")
+	ErrReason  = errors.New("wrong reason")
+)
+
+// SameKind reports whether two failures are of one kind.
+func SameKind(a, b error) bool {
+	return slices.ContainsFunc([]error{ErrResolve, ErrVerdict, ErrReason}, func(kind error) bool {
+		return errors.Is(a, kind) && errors.Is(b, kind)
+	})
+}
+
+// Subject is a snapshot and what a compiler made of it, ready for questions.
+type Subject struct {
+	Encoded  []byte
+	snapshot *model.Snapshot
+	oracle   *oracle.Evaluator
+	ruleset  *artifact.Ruleset
+	resolver *artifact.Resolver
+}
+
+// New compiles s. The ruleset that answers questions has been encoded and
+// decoded, so that the file is what is tested.
+func New(s *model.Snapshot, o oracle.Options, compile Compile) (*Subject, error) {
+	built, err := compile(s)
+	if err != nil {
+		return nil, fmt.Errorf("compile: %w", err)
+	}
+	encoded, err := artifact.Encode(built)
+	if err != nil {
+		return nil, fmt.Errorf("encode: %w", err)
+	}
+	rs, err := artifact.Decode(bytes.NewReader(encoded), artifact.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return &Subject{encoded, s, oracle.New(s, o), rs, artifact.NewResolver(rs)}, nil
+}
+
+// Check returns what is wrong with the ruleset's answer about c; nil if the
+// slow evaluator agrees with verdicts and reasons.
+func (s *Subject) Check(c oracle.Connection) error {
+	f := artifact.Flow{Protocol: uint8(c.Protocol), Port: c.Port}
+	var err error
+	if f.Src, err = s.end(c.Src); err != nil {
+		return err
+	}
+	if f.Dst, err = s.end(c.Dst); err != nil {
+		return err
+	}
+	want, got := s.oracle.Decide(c), s.ruleset.Decide(f)
+	if uint8(want.Verdict) != uint8(got.Verdict) {
+		err = fmt.Errorf("%w: %s, want %s", ErrVerdict, got.Verdict, want.Verdict)
+	}
+	return errors.Join(err,
+		s.direction(c, model.Egress, want.Egress, got.Egress),
+		s.direction(c, model.Ingress, want.Ingress, got.Ingress))
+}
+
+// end finds e in the ruleset, by name if it has one. A pod or node that is
+// found by name has to be found by its address too.
+func (s *Subject) end(e oracle.End) (artifact.End, error) {
+	var ends []artifact.End
+	var err error
+	byAddr := s.resolver.Addr(e.Addr)
+	switch {
+	case e.Pod != nil && e.Pod.StandIn:
+		var all [][]artifact.End
+		all, err = s.resolver.Workload(e.Pod.Namespace + "/" + e.Pod.Workload)
+		if err == nil && len(all) != 1 {
+			return byAddr, fmt.Errorf("%w: %s: %d pods", ErrResolve, e, len(all))
+		}
+		if err == nil {
+			ends = all[0]
+		}
+	case e.Pod != nil:
+		ends, err = s.resolver.Pod(e.Pod.Namespace + "/" + e.Pod.Name)
+	case e.Node != nil:
+		ends, err = s.resolver.Node(e.Node.Name)
+	default:
+		return byAddr, nil
+	}
+	if err != nil {
+		return byAddr, fmt.Errorf("%w: %s: %w", ErrResolve, e, err)
+	}
+	i := slices.IndexFunc(ends, func(x artifact.End) bool { return x.Addr == e.Addr })
+	if i < 0 {
+		return byAddr, fmt.Errorf("%w: %s: no such address in %v", ErrResolve, e, ends)
+	}
+	if known := e.Pod == nil || !e.Pod.HostNetwork; known && e.Addr.IsValid() && ends[i] != byAddr {
+		return byAddr, fmt.Errorf("%w: %s: %v by name, %v by address", ErrResolve, e, ends[i], byAddr)
+	}
+	return ends[i], nil
+}
+
+// bases pairs the two vocabularies.
+var bases = map[oracle.Basis]artifact.Basis{
+	oracle.ByRule:      artifact.ByClause,
+	oracle.ByIsolation: artifact.ByIsolation,
+	oracle.ByDefault:   artifact.ByDefault,
+	oracle.BySelf:      artifact.BySelf,
+	oracle.ByLocalNode: artifact.ByLocalNode,
+}
+
+func (s *Subject) direction(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
+	switch {
+	case want == nil && got == nil:
+		return nil
+	case want == nil:
+		return fmt.Errorf("%s: %w: %s where no policy governs", dir, ErrVerdict, got.Verdict)
+	case got == nil:
+		return fmt.Errorf("%s: %w: none where %s is expected", dir, ErrVerdict, want.Verdict)
+	case uint8(want.Verdict) != uint8(got.Verdict):
+		return fmt.Errorf("%s: %w: %s by %s, want %s by %s %s %s", dir, ErrVerdict, got.Verdict, s.named(got),
+			want.Verdict, want.Basis, want.Policy(), want.Rule())
+	case bases[want.Basis] != got.Basis:
+		return fmt.Errorf("%s: %w: %s by basis %d %s, want by %s %s %s", dir, ErrReason, got.Verdict, got.Basis,
+			s.named(got), want.Basis, want.Policy(), want.Rule())
+	}
+	if err := s.reasons(c, dir, want, got); err != nil {
+		return fmt.Errorf("%s: %w: %s %w", dir, ErrReason, got.Verdict, err)
+	}
+	return nil
+}
+
+// named lists the rules that the artifact gives as reasons.
+func (s *Subject) named(d *artifact.Decision) []string {
+	var out []string
+	for _, id := range d.Rules {
+		r := &s.ruleset.Program.Rules[id]
+		out = append(out, r.Policy()+" "+r.ID)
+	}
+	return out
+}
+
+// reasons insists that the artifact names the tier, that the rule it names
+// first is the one that decides, or as good as it where order means nothing,
+// and that isolation names all policies. Further rules say the same, even if
+// another rule comes before them.
+func (s *Subject) reasons(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
+	if want.Basis != oracle.ByRule && want.Basis != oracle.ByIsolation {
+		return nil
+	}
+	if kind := s.ruleset.Program.Tiers[got.Tier].Kind; uint8(kind) != uint8(want.Tier) {
+		return fmt.Errorf("in tier %s, want %s", kind, want.Tier)
+	}
+	var valid []string
+	for _, b := range want.Because {
+		valid = append(valid, nameOf(b))
+	}
+	named := s.named(got)
+	if len(named) == 0 {
+		return errors.New("without a rule")
+	}
+	if want.Basis == oracle.ByIsolation {
+		slices.Sort(valid)
+		slices.Sort(named)
+		if !slices.Equal(valid, named) {
+			return fmt.Errorf("by isolation of %q, want %q", named, valid)
+		}
+		return nil
+	}
+	if want.Tier == model.TierNamespace && !slices.Contains(valid, named[0]) ||
+		want.Tier != model.TierNamespace && named[0] != valid[0] {
+		return fmt.Errorf("by %q, want %q", named, valid)
+	}
+	for _, name := range named[1:] {
+		b, ok := s.find(dir, want.Tier, name)
+		if !ok || uint8(b.Rule.Verdict) != uint8(got.Verdict) || !s.oracle.Covers(c, dir, b) {
+			return fmt.Errorf("by %q, the last of which does not say so", named[:1+slices.Index(named[1:], name)+1])
+		}
+	}
+	return nil
+}
+
+func nameOf(b oracle.Because) string {
+	if b.Rule == nil {
+		return b.Policy.Ref() + " isolation"
+	}
+	return b.Policy.Ref() + " " + b.Rule.ID
+}
+
+// find returns the rule of that name.
+func (s *Subject) find(dir model.Direction, tier model.Tier, name string) (oracle.Because, bool) {
+	for i := range s.snapshot.Policies {
+		p := &s.snapshot.Policies[i]
+		for j := range p.Sections[dir].Rules {
+			b := oracle.Because{Policy: p, Rule: &p.Sections[dir].Rules[j]}
+			if p.Tier == tier && nameOf(b) == name {
+				return b, true
+			}
+		}
+	}
+	return oracle.Because{}, false
+}
