@@ -9,13 +9,16 @@ import (
 	"github.com/sluice-net/sluice/internal/artifact"
 )
 
-// Limits of folding. docs/adr has the measurements behind them.
-const (
-	maxLookups      = 3       // rules over groups with ports in one run before they are folded into one
-	maxFoldPorts    = 64      // single ports of a clause that is folded
-	maxFoldElements = 1 << 16 // of one folded set
-	maxUnion        = 1 << 14 // addresses of a group that goes into a union with others
-)
+// limits bound what is folded. docs/adr has the measurements behind the
+// defaults.
+type limits struct {
+	lookups      int // rules over groups with ports in one run before they are folded into one
+	foldPorts    int // single ports of a clause that is folded
+	foldElements int // of one folded set
+	union        int // addresses of a group that goes into a union with others
+}
+
+var defaultLimits = limits{lookups: 3, foldPorts: 64, foldElements: 1 << 16, union: 1 << 14}
 
 // cond is a rule's matches and the provenance of its clauses.
 type cond struct {
@@ -222,7 +225,7 @@ func (f *folder) content(prefix string, s *Set) (string, error) {
 // is the fastest to look up.
 func (f *folder) portSet(ports artifact.PortSet) (string, error) {
 	s := &Set{Key: KeyPorts}
-	if countPorts(ports) <= maxFoldPorts {
+	if countPorts(ports) <= f.limits.foldPorts {
 		s.Elements = appendPorts(nil, nil, ports)
 		return f.content("p", s)
 	}

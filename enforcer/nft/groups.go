@@ -23,7 +23,7 @@ func (f *folder) groups() error {
 			return err
 		}
 	}
-	if len(withPorts) > maxLookups {
+	if len(withPorts) > f.limits.lookups {
 		var err error
 		if withPorts, err = f.foldGroups(withPorts); err != nil {
 			return err
@@ -42,7 +42,7 @@ func (f *folder) groups() error {
 func (f *folder) emitGroups(b bucket) error {
 	parts := [][]uint32{nil}
 	for _, g := range b.peers {
-		if len(b.peers) > 1 && f.members.count(artifact.GroupID(g), f.fam) > maxUnion && len(parts) <= maxLookups {
+		if len(b.peers) > 1 && f.members.count(artifact.GroupID(g), f.fam) > f.limits.union && len(parts) <= f.limits.lookups {
 			parts = append(parts, []uint32{g})
 		} else {
 			parts[0] = append(parts[0], g)
@@ -110,7 +110,7 @@ func (f *folder) foldGroups(buckets []bucket) ([]bucket, error) {
 	var folded, rest []bucket
 	total := 0
 	for _, b := range buckets {
-		if n := size(b); countPorts(b.ports) <= maxFoldPorts && total+n <= maxFoldElements {
+		if n := size(b); countPorts(b.ports) <= f.limits.foldPorts && total+n <= f.limits.foldElements {
 			folded = append(folded, b)
 			total += n
 		} else {

@@ -27,6 +27,7 @@ const (
 type renderer struct {
 	rs       *artifact.Ruleset
 	node     *artifact.Node
+	limits   limits
 	table    *Table
 	members  members
 	profiles map[profileKey]Verdict
@@ -43,14 +44,19 @@ type profileKey struct {
 // Render returns the table of one node for a valid ruleset. It fails if the
 // ruleset does not have the node. Equal rulesets give equal tables.
 func Render(rs *artifact.Ruleset, node string) (*Table, error) {
+	return render(rs, node, defaultLimits)
+}
+
+func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
 	nodes := rs.Membership.Nodes
 	i := slices.IndexFunc(nodes, func(n artifact.Node) bool { return n.Name == node })
 	if i < 0 {
 		return nil, fmt.Errorf("node %q is not in the ruleset, which has %s", node, listNodes(nodes))
 	}
 	r := &renderer{
-		rs:   rs,
-		node: &nodes[i],
+		rs:     rs,
+		node:   &nodes[i],
+		limits: lim,
 		table: &Table{
 			Marker: newMarker(rs, node),
 			Sets:   make(map[string]*Set),

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 )
 
@@ -71,5 +72,13 @@ func NeedNft(t testing.TB) {
 	t.Helper()
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("needs the nft program (package nftables)")
+	}
+}
+
+// FlushConntrack forgets the connections of the goroutine's namespace.
+func FlushConntrack(t testing.TB) {
+	t.Helper()
+	if err := netlink.ConntrackTableFlush(netlink.ConntrackTable); err != nil {
+		t.Fatalf("flush conntrack: %v", err)
 	}
 }
