@@ -37,6 +37,15 @@ func (o ScaleOptions) withDefaults() ScaleOptions {
 type team struct {
 	name string
 	apps []string
+	used int // how many of apps have pods
+}
+
+// app picks an application of the team, seldom one that it does not run.
+func (t *team) app(d dice) string {
+	if d.chance(10) {
+		return pick(d, t.apps)
+	}
+	return pick(d, t.apps[:max(t.used, 1)])
 }
 
 // large is a big cluster in the making.
@@ -65,7 +74,7 @@ func Scale(o ScaleOptions) *model.Snapshot {
 	g.namespaces()
 	g.pods()
 	for i := range g.o.Policies {
-		own := g.teams[i%len(g.teams)]
+		own := &g.teams[i%len(g.teams)]
 		g.s.Policies = append(g.s.Policies, g.policy(own, i/len(g.teams)))
 	}
 	return g.s
@@ -110,7 +119,7 @@ func (g *large) namespaces() {
 			"team":                   fmt.Sprintf("t%02d", i%50),
 		}})
 		apps := shuffle(g.dice, append([]string(nil), appNames...))
-		g.teams = append(g.teams, team{name, apps})
+		g.teams = append(g.teams, team{name: name, apps: apps})
 	}
 	g.teams[0].apps[0] = "dns"
 	if len(g.teams) > 1 {
@@ -124,9 +133,10 @@ func (g *large) pods() {
 	used := make([]uint16, len(g.s.Nodes))
 	node := 0
 	for workload := 0; len(g.s.Pods) < g.o.Pods; workload++ {
-		own := g.teams[workload%len(g.teams)]
+		own := &g.teams[workload%len(g.teams)]
 		round := workload / len(g.teams)
 		app := own.apps[round%len(own.apps)]
+		own.used = min(round+1, len(own.apps))
 		name := app
 		if round >= len(own.apps) {
 			name = fmt.Sprintf("%s-%d", app, round/len(own.apps))

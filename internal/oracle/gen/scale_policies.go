@@ -9,12 +9,12 @@ import (
 
 // policy returns a namespace's n'th policy. The first few are the ones that
 // every well-kept namespace has, the others are about its applications.
-func (g *large) policy(own team, n int) model.Policy {
+func (g *large) policy(own *team, n int) model.Policy {
 	p := model.Policy{
 		Kind: "NetworkPolicy", Namespace: own.name, Tier: model.TierNamespace,
 		Subject: model.Subject{Namespaces: model.NamespaceMatch{Name: own.name}},
 	}
-	app := pick(g.dice, own.apps)
+	app := own.app(g.dice)
 	switch {
 	case n == 0:
 		p.Name = "default-deny"
@@ -36,15 +36,15 @@ func (g *large) policy(own team, n int) model.Policy {
 }
 
 // applicationPolicy fills in a policy about one application.
-func (g *large) applicationPolicy(p *model.Policy, own team, app string, n int) {
-	other := pick(g.dice, own.apps)
+func (g *large) applicationPolicy(p *model.Policy, own *team, app string, n int) {
+	other := own.app(g.dice)
 	switch g.IntN(10) {
 	case 0, 1, 2, 3:
 		p.Name = fmt.Sprintf("%s-from-%s-%d", app, other, n)
-		g.allow(p, model.Ingress, []model.Peer{sibling(own.name, other)}, port(model.TCP, servicePort(app)))
+		g.allow(p, model.Ingress, []model.Peer{sibling(own.name, other)}, g.ports(app)...)
 	case 4, 5:
 		p.Name = fmt.Sprintf("%s-to-%s-%d", app, other, n)
-		g.allow(p, model.Egress, []model.Peer{sibling(own.name, other)}, port(model.TCP, servicePort(other)))
+		g.allow(p, model.Egress, []model.Peer{sibling(own.name, other)}, g.ports(other)...)
 	case 6:
 		p.Name = fmt.Sprintf("%s-http-from-anywhere-%d", app, n)
 		g.allow(p, model.Ingress, nil, model.Port{Protocol: model.TCP, Name: "http"})
@@ -55,7 +55,7 @@ func (g *large) applicationPolicy(p *model.Policy, own team, app string, n int) 
 			Kind:       model.PeerPods,
 			Namespaces: model.NamespaceMatch{Selector: labelled("stage", stage)},
 			Pods:       labelled("app.kubernetes.io/name", other),
-		}}, port(model.TCP, servicePort(app)), model.Port{Protocol: model.TCP, Low: 30000, High: 30100})
+		}}, g.ports(app)...)
 	case 8:
 		p.Name = fmt.Sprintf("%s-to-outside-%d", app, n)
 		g.allow(p, model.Egress, []model.Peer{g.outsideBlock()}, port(model.TCP, 443))
@@ -92,11 +92,22 @@ func (g *large) outsideBlock() model.Peer {
 	return model.Peer{Kind: model.PeerBlock, Block: netip.PrefixFrom(net, 24)}
 }
 
-func servicePort(app string) uint16 {
-	if n, ok := appPort[app]; ok {
-		return n
+// ports are what an application serves: mostly one port, sometimes a port for
+// administration or a range too.
+func (g *large) ports(app string) []model.Port {
+	number, ok := appPort[app]
+	if !ok {
+		number = 9090
 	}
-	return 9090
+	ports := []model.Port{port(model.TCP, number)}
+	switch g.IntN(6) {
+	case 0:
+		ports = append(ports, port(model.TCP, uint16(g.between(8000, 8100))))
+	case 1:
+		low := uint16(g.between(300, 310) * 100)
+		ports = append(ports, model.Port{Protocol: model.TCP, Low: low, High: low + 99})
+	}
+	return ports
 }
 
 func port(protocol model.Protocol, number uint16) model.Port {

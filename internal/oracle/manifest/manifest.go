@@ -130,7 +130,8 @@ func (w *writer) pod(p *model.Pod) {
 			kind, name = "ReplicaSet", name+"-"+hash
 		}
 		w.line(1, "ownerReferences:")
-		w.line(1, "- {apiVersion: apps/v1, kind: %s, name: %s, uid: %q, controller: true}", kind, scalar(name), p.Namespace+"-"+name)
+		w.line(1, "- {apiVersion: %s, kind: %s, name: %s, uid: %q, controller: true}",
+			apiVersionOf(kind), kind, scalar(name), p.Namespace+"-"+name)
 	}
 	w.line(0, "spec:")
 	w.podSpec(1, p)
@@ -176,23 +177,29 @@ func (w *writer) podSpec(depth int, p *model.Pod) {
 	}
 }
 
+func apiVersionOf(workload string) string {
+	switch workload {
+	case "Job", "CronJob":
+		return "batch/v1"
+	case "ReplicationController":
+		return "v1"
+	default:
+		return "apps/v1"
+	}
+}
+
 // workload writes the object that a stand-in stands for.
 func (w *writer) workload(p *model.Pod) {
 	kind, name, _ := strings.Cut(p.Workload, "/")
-	apiVersion, depth := "apps/v1", 2
+	depth := 2
 	switch kind {
 	case "Pod":
 		w.pod(p)
 		return
-	case "ReplicationController":
-		apiVersion = "v1"
-	case "Job":
-		apiVersion = "batch/v1"
 	case "CronJob":
-		apiVersion = "batch/v1"
 		depth = 4
 	}
-	w.object(apiVersion, kind, p.Namespace, name, nil)
+	w.object(apiVersionOf(kind), kind, p.Namespace, name, nil)
 	w.line(0, "spec:")
 	switch kind {
 	case "CronJob":
