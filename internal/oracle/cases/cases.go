@@ -14,7 +14,7 @@ import (
 // Case is one corner of the semantics.
 type Case struct {
 	Name        string
-	Source      string // where the meaning is written down
+	Source      string // where the meaning is written down; numbers are those of the list of corner cases
 	Snapshot    *model.Snapshot
 	Default     model.Verdict // when no tier decides; zero is Allow
 	Connections []Connection
