@@ -76,12 +76,19 @@ func (h *Host) Net() *netns.Namespace { return h.ns }
 
 // Address returns the host's first address of the family of like.
 func (h *Host) Address(like netip.Addr) (netip.Addr, bool) {
-	for _, a := range h.Addresses {
+	a := sameFamily(h.Addresses, like)
+	return a, a.IsValid()
+}
+
+// sameFamily returns the first address of the family of like, or an invalid
+// one.
+func sameFamily(addrs []netip.Addr, like netip.Addr) netip.Addr {
+	for _, a := range addrs {
 		if a.Is4() == like.Is4() {
-			return a, true
+			return a
 		}
 	}
-	return netip.Addr{}, false
+	return netip.Addr{}
 }
 
 // Station returns the host's probe station, which opens with the first call.
@@ -158,7 +165,7 @@ func addAddr(nl *netlink.Handle, l netlink.Link, n *net.IPNet) error {
 	if n.IP.To4() == nil {
 		a.Flags = unix.IFA_F_NODAD
 	}
-	if err := nl.AddrAdd(l, a); err != nil {
+	if err := nl.AddrReplace(l, a); err != nil {
 		return fmt.Errorf("add address %v to %s: %w", n, l.Attrs().Name, err)
 	}
 	return nil
