@@ -154,7 +154,7 @@ func (c *Cluster) buildUnderlay() (err error) {
 				return err
 			}
 		}
-		return nil
+		return settle(nl, c.Outside.Addresses)
 	})
 	if err != nil {
 		return err
@@ -177,7 +177,10 @@ func (c *Cluster) AnswerFor(p netip.Prefix) error {
 			return err
 		}
 		if p.IsSingleIP() {
-			return addAddr(nl, lo, network(p))
+			if err := addAddr(nl, lo, network(p)); err != nil {
+				return err
+			}
+			return settle(nl, []netip.Addr{p.Addr()})
 		}
 		r := &netlink.Route{
 			LinkIndex: lo.Attrs().Index, Dst: network(p),
@@ -225,7 +228,7 @@ func (c *Cluster) plug(h *Host, addrs []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return c.sw.netlink(func(nl *netlink.Handle) error {
+	err = c.sw.netlink(func(nl *netlink.Handle) error {
 		br, err := nl.LinkByName("switch")
 		if err != nil {
 			return err
@@ -239,6 +242,10 @@ func (c *Cluster) plug(h *Host, addrs []netip.Addr) error {
 		}
 		return nl.LinkSetUp(port)
 	})
+	if err != nil {
+		return err
+	}
+	return h.netlink(func(nl *netlink.Handle) error { return settle(nl, addrs) })
 }
 
 func (c *Cluster) addNode(nc NodeConfig) error {

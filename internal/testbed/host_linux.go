@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	vnetns "github.com/vishvananda/netns"
@@ -167,6 +168,25 @@ func addAddr(nl *netlink.Handle, l netlink.Link, n *net.IPNet) error {
 	}
 	if err := nl.AddrReplace(l, a); err != nil {
 		return fmt.Errorf("add address %v to %s: %w", n, l.Attrs().Name, err)
+	}
+	return nil
+}
+
+// settle waits until the kernel takes the addresses for its own: for IPv6 it
+// adds the local route some time after the address.
+func settle(nl *netlink.Handle, addrs []netip.Addr) error {
+	for _, a := range addrs {
+		deadline := time.Now().Add(5 * time.Second)
+		for {
+			routes, err := nl.RouteGet(a.AsSlice())
+			if err == nil && len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL {
+				break
+			}
+			if time.Now().After(deadline) {
+				return errors.Join(fmt.Errorf("address %v does not come up", a), err)
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
 	return nil
 }

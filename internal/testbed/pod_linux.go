@@ -174,7 +174,7 @@ func (c *Cluster) wire(p *Pod) error {
 				return err
 			}
 		}
-		return nil
+		return settle(nl, p.Addresses)
 	})
 	if err != nil {
 		return err

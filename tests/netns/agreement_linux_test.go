@@ -41,7 +41,9 @@ func TestKernelAgreesWithOracleAndArtifact(t *testing.T) {
 				if a == nil {
 					return
 				}
-				a.run(perCluster)
+				for _, difference := range a.run(perCluster) {
+					t.Error(difference)
+				}
 				sent.Add(int64(len(a.all)))
 				let.Add(int64(a.let))
 				silent.Add(int64(len(a.all) - a.let))
@@ -50,6 +52,21 @@ func TestKernelAgreesWithOracleAndArtifact(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d connections in %d clusters: %d let through, %d not", sent.Load(), next.Load(), let.Load(), silent.Load())
+}
+
+// The comparison can fail: without rules in the kernel it does.
+func TestAgreementNoticesMissingRules(t *testing.T) {
+	privileged(t)
+	a := newAgreement(t, 1)
+	if a == nil {
+		return
+	}
+	for _, n := range a.c.Nodes {
+		loadScript(t, n.Host, "flush ruleset")
+	}
+	if len(a.run(200)) == 0 {
+		t.Error("no difference without any rules")
+	}
 }
 
 func number(t *testing.T, env string, otherwise int) int {
@@ -179,8 +196,9 @@ func enforce(t *testing.T, n *testbed.Node, rs *artifact.Ruleset) error {
 	})
 }
 
-// run probes n connections and closes the cluster.
-func (a *agreement) run(n int) {
+// run probes n connections, closes the cluster, and returns where the kernel
+// differs.
+func (a *agreement) run(n int) (differences []string) {
 	defer func() {
 		if err := a.c.Close(); err != nil {
 			a.t.Error(err)
@@ -214,9 +232,11 @@ func (a *agreement) run(n int) {
 			a.let++
 		}
 		if r.Outcome == probe.Error || r.Outcome.LetThrough() != at.allow {
-			a.t.Errorf("seed %d: %v: %v (%v), want let through %v: %s", a.seed, at.Probe, r.Outcome, r.Err, at.allow, at.why)
+			differences = append(differences, fmt.Sprintf("seed %d: %v: %v (%v), want let through %v: %s",
+				a.seed, at.Probe, r.Outcome, r.Err, at.allow, at.why))
 		}
 	}
+	return differences
 }
 
 func (a *agreement) probe(attempts []attempt, o probe.Options) []probe.Result {
