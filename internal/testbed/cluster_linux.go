@@ -40,7 +40,8 @@ type Node struct {
 	// Dir is a directory for what the node keeps on disk.
 	Dir string
 
-	cni *cniNetwork // nil with plain wiring
+	transit []netip.Addr // what routes to its pods lead by
+	cni     *cniNetwork  // nil with plain wiring
 }
 
 // New builds a cluster without pods. The caller must Close it; ctx bounds
@@ -143,7 +144,7 @@ func (c *Cluster) buildUnderlay() (err error) {
 		return err
 	}
 	c.Outside.Addresses = c.cfg.pick(world...)
-	return c.Outside.netlink(func(nl *netlink.Handle) error {
+	err = c.Outside.netlink(func(nl *netlink.Handle) error {
 		lo, err := nl.LinkByName("lo")
 		if err != nil {
 			return err
@@ -153,13 +154,40 @@ func (c *Cluster) buildUnderlay() (err error) {
 				return err
 			}
 		}
-		for _, p := range c.cfg.Outside {
-			// With a local route the kernel takes every address of the block
-			// for its own.
-			r := &netlink.Route{LinkIndex: lo.Attrs().Index, Dst: network(p), Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST}
-			if err := nl.RouteReplace(r); err != nil {
-				return fmt.Errorf("answer for %v: %w", p, err)
+		return settle(nl, c.Outside.Addresses)
+	})
+	if err != nil {
+		return err
+	}
+	for _, p := range c.cfg.Outside {
+		if err := c.AnswerFor(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AnswerFor makes the outside host take every address of a block for its own.
+// (Where it is more than one, the kernel refuses UDP over IPv6 in the name of
+// another address, which probes take for a firewall.)
+func (c *Cluster) AnswerFor(p netip.Prefix) error {
+	return c.Outside.netlink(func(nl *netlink.Handle) error {
+		lo, err := nl.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		if p.IsSingleIP() {
+			if err := addAddr(nl, lo, network(p)); err != nil {
+				return err
 			}
+			return settle(nl, []netip.Addr{p.Addr()})
+		}
+		r := &netlink.Route{
+			LinkIndex: lo.Attrs().Index, Dst: network(p),
+			Type: unix.RTN_LOCAL, Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST,
+		}
+		if err := nl.RouteReplace(r); err != nil {
+			return fmt.Errorf("answer for %v: %w", p, err)
 		}
 		return nil
 	})
@@ -200,7 +228,7 @@ func (c *Cluster) plug(h *Host, addrs []netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	return c.sw.netlink(func(nl *netlink.Handle) error {
+	err = c.sw.netlink(func(nl *netlink.Handle) error {
 		br, err := nl.LinkByName("switch")
 		if err != nil {
 			return err
@@ -214,6 +242,10 @@ func (c *Cluster) plug(h *Host, addrs []netip.Addr) error {
 		}
 		return nl.LinkSetUp(port)
 	})
+	if err != nil {
+		return err
+	}
+	return h.netlink(func(nl *netlink.Handle) error { return settle(nl, addrs) })
 }
 
 func (c *Cluster) addNode(nc NodeConfig) error {
@@ -221,7 +253,7 @@ func (c *Cluster) addNode(nc NodeConfig) error {
 	if err != nil {
 		return err
 	}
-	n := &Node{Host: h, PodCIDRs: nc.PodCIDRs, Dir: filepath.Join(c.dir.path, nc.Name)}
+	n := &Node{Host: h, PodCIDRs: nc.PodCIDRs, Dir: filepath.Join(c.dir.path, nc.Name), transit: nc.transit}
 	c.Nodes = append(c.Nodes, n)
 	n.Addresses = nc.Addresses
 	if err := os.Mkdir(n.Dir, 0o700); err != nil {
@@ -232,7 +264,13 @@ func (c *Cluster) addNode(nc NodeConfig) error {
 			return err
 		}
 	}
-	return c.plug(n.Host, n.Addresses)
+	addrs := slices.Clone(n.transit)
+	for _, a := range n.Addresses {
+		if !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
+		}
+	}
+	return c.plug(n.Host, addrs)
 }
 
 // addRoutes lets every host of the underlay reach the others and their pods.
@@ -284,11 +322,10 @@ func (c *Cluster) addRoutesTo(nl *netlink.Handle, eth0 netlink.Link, n *Node, po
 		return nil
 	}
 	for _, p := range pods {
-		via, ok := n.Address(p.Addr())
-		if !ok {
-			return fmt.Errorf("%s has no address of the family of %v", n.Name, p)
+		if !c.cfg.Families.has(p.Addr()) {
+			continue
 		}
-		if err := addRoute(nl, eth0, network(p), via); err != nil {
+		if err := addRoute(nl, eth0, network(p), sameFamily(n.transit, p.Addr())); err != nil {
 			return err
 		}
 	}

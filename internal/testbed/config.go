@@ -57,9 +57,13 @@ type Config struct {
 
 // NodeConfig describes a node. What is left out follows from its number.
 type NodeConfig struct {
-	Name      string
-	Addresses []netip.Addr   // on the underlay
+	Name string
+	// Addresses are the node's own. Beside others than the plan's it has the
+	// plan's as well, for the routes to its pods.
+	Addresses []netip.Addr
 	PodCIDRs  []netip.Prefix // what host-local assigns from and other nodes route here
+
+	transit []netip.Addr // the plan's addresses
 }
 
 // The address plan. Node n has the addresses 10.30.0.n and fd30::n and the pod
@@ -69,7 +73,7 @@ var (
 	// gateway is the outside host's end of the underlay.
 	gateway = []netip.Addr{netip.MustParseAddr("10.30.0.254"), netip.MustParseAddr("fd30::fe")}
 	// world is the outside host's address beyond the underlay.
-	world = []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8::1")}
+	world = []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:113::1")}
 )
 
 // withDefaults fills in what was left out and refuses what cannot be built.
@@ -95,12 +99,13 @@ func (c Config) withDefaults() (Config, error) {
 	nodes := make([]NodeConfig, len(c.Nodes))
 	for i, n := range c.Nodes {
 		number := i + 1
+		n.transit = c.pick(netip.AddrFrom4([4]byte{10, 30, 0, byte(number)}),
+			netip.MustParseAddr(fmt.Sprintf("fd30::%x", number)))
 		if n.Name == "" {
 			n.Name = fmt.Sprintf("node-%d", number)
 		}
 		if n.Addresses == nil {
-			n.Addresses = c.pick(netip.AddrFrom4([4]byte{10, 30, 0, byte(number)}),
-				netip.MustParseAddr(fmt.Sprintf("fd30::%x", number)))
+			n.Addresses = n.transit
 		}
 		if n.PodCIDRs == nil {
 			if c.Families&IPv4 != 0 {

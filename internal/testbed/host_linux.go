@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	vnetns "github.com/vishvananda/netns"
@@ -76,12 +77,19 @@ func (h *Host) Net() *netns.Namespace { return h.ns }
 
 // Address returns the host's first address of the family of like.
 func (h *Host) Address(like netip.Addr) (netip.Addr, bool) {
-	for _, a := range h.Addresses {
+	a := sameFamily(h.Addresses, like)
+	return a, a.IsValid()
+}
+
+// sameFamily returns the first address of the family of like, or an invalid
+// one.
+func sameFamily(addrs []netip.Addr, like netip.Addr) netip.Addr {
+	for _, a := range addrs {
 		if a.Is4() == like.Is4() {
-			return a, true
+			return a
 		}
 	}
-	return netip.Addr{}, false
+	return netip.Addr{}
 }
 
 // Station returns the host's probe station, which opens with the first call.
@@ -158,8 +166,27 @@ func addAddr(nl *netlink.Handle, l netlink.Link, n *net.IPNet) error {
 	if n.IP.To4() == nil {
 		a.Flags = unix.IFA_F_NODAD
 	}
-	if err := nl.AddrAdd(l, a); err != nil {
+	if err := nl.AddrReplace(l, a); err != nil {
 		return fmt.Errorf("add address %v to %s: %w", n, l.Attrs().Name, err)
+	}
+	return nil
+}
+
+// settle waits until the kernel takes the addresses for its own: for IPv6 it
+// adds the local route some time after the address.
+func settle(nl *netlink.Handle, addrs []netip.Addr) error {
+	for _, a := range addrs {
+		deadline := time.Now().Add(5 * time.Second)
+		for {
+			routes, err := nl.RouteGet(a.AsSlice())
+			if err == nil && len(routes) == 1 && routes[0].Type == unix.RTN_LOCAL {
+				break
+			}
+			if time.Now().After(deadline) {
+				return errors.Join(fmt.Errorf("address %v does not come up", a), err)
+			}
+			time.Sleep(time.Millisecond)
+		}
 	}
 	return nil
 }

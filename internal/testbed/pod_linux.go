@@ -174,7 +174,7 @@ func (c *Cluster) wire(p *Pod) error {
 				return err
 			}
 		}
-		return nil
+		return settle(nl, p.Addresses)
 	})
 	if err != nil {
 		return err
@@ -240,11 +240,7 @@ func (c *Cluster) strayRoutes(p *Pod, change func(*netlink.Handle, netlink.Link,
 				return err
 			}
 			for _, a := range stray {
-				via, ok := p.Node.Address(a)
-				if !ok {
-					return fmt.Errorf("%s has no address of the family of %v", p.Node.Name, a)
-				}
-				if err := change(nl, eth0, single(a), via); err != nil {
+				if err := change(nl, eth0, single(a), sameFamily(p.Node.transit, a)); err != nil {
 					return err
 				}
 			}

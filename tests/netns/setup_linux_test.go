@@ -62,8 +62,8 @@ func pod(t testing.TB, c *testbed.Cluster, node string, spec testbed.PodSpec) *t
 	return p
 }
 
-// nft loads a script into the namespace of a host.
-func nft(t testing.TB, h *testbed.Host, script string) {
+// loadScript loads an nft script into the namespace of a host.
+func loadScript(t testing.TB, h *testbed.Host, script string) {
 	t.Helper()
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skipf("needs nft: %v", err)

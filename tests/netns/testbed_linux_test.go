@@ -112,7 +112,7 @@ func TestFirewallIsSeen(t *testing.T) {
 	}
 	// The node's own connections do not pass the forward hook, and neither
 	// does what c sends to its node or to itself.
-	nft(t, node.Host, script+" }\n}\n")
+	loadScript(t, node.Host, script+" }\n}\n")
 	all := full(c)
 	for i := range all {
 		e := &all[i]

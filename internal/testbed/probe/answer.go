@@ -60,6 +60,9 @@ func icmpAnswer(protocol uint8, from netip.Addr, b []byte) (key, Result, bool) {
 	if (protocol == ICMP && typ == icmpEchoReply) || (protocol == ICMPv6 && typ == icmp6EchoReply) {
 		return key{protocol, from, 0, binary.BigEndian.Uint16(b[4:])}, Result{Outcome: Passed}, true
 	}
+	if protocol == ICMP && typ == icmpRedirect {
+		return key{}, Result{}, false // news about the way, not the end of it
+	}
 	k, ok := quoted(protocol, b[8:])
 	if !ok {
 		return key{}, Result{}, false
@@ -119,6 +122,7 @@ func quoted(family uint8, b []byte) (key, bool) {
 		k.local = binary.BigEndian.Uint16(b[4:])
 		return k, b[0] == icmpEcho || b[0] == icmp6Echo
 	default:
-		return key{}, false
+		k.local = binary.BigEndian.Uint16(b[0:])
+		return k, true
 	}
 }

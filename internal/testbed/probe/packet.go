@@ -18,6 +18,7 @@ const (
 const (
 	icmpEchoReply    = 0
 	icmpUnreachable  = 3
+	icmpRedirect     = 5
 	icmpEcho         = 8
 	icmp6Unreachable = 1
 	icmp6BadParam    = 4
@@ -56,8 +57,11 @@ func firstPacket(q Request, local uint16) []byte {
 		return withHeader(q.Src, q.Dst, UDP, udpDatagram(local, q.Port))
 	case SCTP:
 		return withHeader(q.Src, q.Dst, SCTP, sctpPacket(local, q.Port, 0, sctpInit, initTag))
-	default:
+	case ICMP, ICMPv6:
 		return withHeader(q.Src, q.Dst, echoProtocol(q.Dst), echo(q.Dst, local))
+	default:
+		// Any bytes will do; what answers quotes the first eight.
+		return withHeader(q.Src, q.Dst, q.Protocol, []byte{byte(local >> 8), byte(local), 0, 0, 0, 0, 0, 0})
 	}
 }
 

@@ -118,11 +118,13 @@ func TestOutcomes(t *testing.T) {
 		requests = append(requests,
 			Request{near[i], far[i], ICMP, 0},
 			Request{near[i], nowhere[i], ICMP, 0},
-			Request{near[i], near[i], ICMP, 0})
-		want = append(want, Passed, Dropped, Passed)
+			Request{near[i], near[i], ICMP, 0},
+			Request{near[i], far[i], 200, 0},
+			Request{near[i], nowhere[i], 200, 0})
+		want = append(want, Passed, Dropped, Passed, Refused, Dropped)
 	}
-	requests = append(requests, Request{near[0], far[1], TCP, 80}, Request{near[0], far[0], 47, 0})
-	want = append(want, Error, Error)
+	requests = append(requests, Request{near[0], far[1], TCP, 80})
+	want = append(want, Error)
 	for i, r := range sa.Run(t.Context(), requests, Options{}) {
 		if r.Outcome != want[i] {
 			t.Errorf("%+v: %v (%v), want %v", requests[i], r.Outcome, r.Err, want[i])

@@ -11,8 +11,10 @@ type Request struct {
 	// Src need not be an address of the namespace: what the network does with
 	// a forged source can be probed too, though its answers go elsewhere.
 	Src, Dst netip.Addr
-	Protocol uint8  // TCP, UDP, SCTP or ICMP; ICMP is that of the addresses' family
-	Port     uint16 // destination port; ignored for ICMP
+	// Protocol is TCP, UDP, SCTP, ICMP (that of the addresses' family), or any
+	// that the destination's kernel does not know and refuses.
+	Protocol uint8
+	Port     uint16 // destination port; ignored for protocols without ports
 }
 
 // Outcome is what became of a connection attempt. The zero value is invalid.

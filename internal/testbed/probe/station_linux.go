@@ -179,8 +179,7 @@ func (s *Station) launch(q Request, o Options, finished func(Result)) {
 	case ICMP, ICMPv6:
 		k.protocol, k.port = echoProtocol(q.Dst), 0
 	default:
-		finished(Result{Outcome: Error, Err: fmt.Errorf("protocol %d cannot be probed", q.Protocol)})
-		return
+		k.port = 0
 	}
 	s.mu.Lock()
 	if s.closed {
