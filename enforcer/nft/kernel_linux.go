@@ -14,14 +14,17 @@ import (
 
 // Options of a Kernel. The zero value is what a node wants.
 type Options struct {
-	// Buffer is the size of the netlink socket's buffers in bytes; default
-	// 128 MiB. It is a limit, not an allocation. A transaction has to fit in,
-	// and so have the kernel's answers. Beyond net.core.wmem_max and rmem_max
-	// it needs CAP_NET_ADMIN.
-	Buffer int
+	// WriteBuffer and ReadBuffer are the sizes of the netlink socket's buffers
+	// in bytes; default 128 MiB. They are limits, not allocations. A
+	// transaction has to fit into the first, the kernel's answers to it into
+	// the second. Beyond net.core.wmem_max and rmem_max they need
+	// CAP_NET_ADMIN.
+	WriteBuffer, ReadBuffer int
 	// Timeout of a transaction; default one minute.
 	Timeout time.Duration
 }
+
+const defaultBuffer = 128 << 20
 
 // Transaction is what a Sync did to the kernel.
 type Transaction string
@@ -59,8 +62,11 @@ type Kernel struct {
 // Open connects to the kernel; it changes nothing. Close the Kernel after use:
 // the rules remain.
 func Open(node string, opts Options) (*Kernel, error) {
-	if opts.Buffer == 0 {
-		opts.Buffer = 128 << 20
+	if opts.WriteBuffer == 0 {
+		opts.WriteBuffer = defaultBuffer
+	}
+	if opts.ReadBuffer == 0 {
+		opts.ReadBuffer = defaultBuffer
 	}
 	if opts.Timeout == 0 {
 		opts.Timeout = time.Minute
@@ -89,7 +95,7 @@ func (k *Kernel) Close() error {
 // connect opens what is not open.
 func (k *Kernel) connect() error {
 	if k.read == nil {
-		r, err := newReader(k.opts.Buffer)
+		r, err := newReader()
 		if err != nil {
 			return err
 		}
@@ -98,7 +104,7 @@ func (k *Kernel) connect() error {
 	if k.conn == nil {
 		c, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(s *netlink.Conn) error {
 			k.sock = s
-			return errors.Join(s.SetReadBuffer(k.opts.Buffer), s.SetWriteBuffer(k.opts.Buffer))
+			return errors.Join(s.SetReadBuffer(k.opts.ReadBuffer), s.SetWriteBuffer(k.opts.WriteBuffer))
 		}))
 		if err != nil {
 			return fmt.Errorf("open nftables: %w", err)

@@ -32,12 +32,12 @@ var errNoTable = errors.New("no table of ours")
 // socket and, unlike the library, keeps counts and comments of sets.
 type reader struct{ conn *netlink.Conn }
 
-func newReader(buffer int) (*reader, error) {
+func newReader() (*reader, error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket for reading: %w", err)
 	}
-	if err := conn.SetReadBuffer(buffer); err != nil {
+	if err := conn.SetReadBuffer(defaultBuffer); err != nil {
 		return nil, errors.Join(fmt.Errorf("set read buffer: %w", err), conn.Close())
 	}
 	return &reader{conn}, nil
