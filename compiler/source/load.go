@@ -164,6 +164,9 @@ func (r *reader) chunk(c chunk) *syntaxError {
 func parse(c chunk, names interner) ([]*tree, *syntaxError) {
 	text := bytes.TrimLeft(c.text, " \t\r\n")
 	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		if t, ok := parseBlock(c.text, names); ok {
+			return []*tree{t}, nil
+		}
 		return parseYAML(c.text, names)
 	}
 	t, failure := parseJSON(c.text, names)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -150,7 +151,7 @@ func (r *yamlReader) convert(y *yaml.Node, depth int) (node, *syntaxError) {
 		if !knownTag(y, "!!seq") {
 			return node{}, unknownTag(y, at)
 		}
-		n := node{kind: list, at: at, children: make([]field, 0, len(y.Content))}
+		n := node{kind: list, at: at, children: slices.Grow([]field(nil), len(y.Content))}
 		for _, c := range y.Content {
 			v, err := r.convert(c, depth+1)
 			if err != nil {
@@ -170,7 +171,7 @@ func (r *yamlReader) convert(y *yaml.Node, depth int) (node, *syntaxError) {
 }
 
 func (r *yamlReader) mapping(y *yaml.Node, at place, depth int) (node, *syntaxError) {
-	n := node{kind: object, at: at, children: make([]field, 0, len(y.Content)/2)}
+	n := node{kind: object, at: at, children: slices.Grow([]field(nil), len(y.Content)/2)}
 	var index map[string]int
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(y.Content); i += 2 {
