@@ -50,7 +50,7 @@ func decidesAll(cs []ir.Clause) bool {
 }
 
 func minimiseTier(p *ir.Program, t *ir.Tier) {
-	t.Clauses = joinEqual(t.Clauses)
+	t.Clauses = joinEqual(t.Clauses, t.Kind == model.TierNamespace)
 	t.Clauses = dropCovered(p, t.Clauses)
 	if t.Kind != model.TierNamespace {
 		return
@@ -62,10 +62,10 @@ func minimiseTier(p *ir.Program, t *ir.Tier) {
 	slices.Reverse(t.Clauses)
 }
 
-// joinEqual lets the first of several clauses that say the same stand for all.
-// In an ordered tier the later ones never decide; their rules are named with
-// the first's, because each alone would give this verdict here.
-func joinEqual(cs []ir.Clause) []ir.Clause {
+// joinEqual lets the first of several clauses that say the same stand for all,
+// and name their rules: each alone would give this verdict here. In an ordered
+// tier that holds up to the next clause of another verdict.
+func joinEqual(cs []ir.Clause, unordered bool) []ir.Clause {
 	type content struct {
 		verdict model.Verdict
 		peer    ir.Peer
@@ -74,7 +74,10 @@ func joinEqual(cs []ir.Clause) []ir.Clause {
 	}
 	at := make(map[content]int, len(cs))
 	out := make([]ir.Clause, 0, len(cs))
-	for _, c := range cs {
+	for i, c := range cs {
+		if !unordered && i > 0 && cs[i-1].Verdict != c.Verdict {
+			clear(at)
+		}
 		k := content{c.Verdict, c.Peer, c.Ports, c.Log}
 		if i, ok := at[k]; ok {
 			if !slices.Contains(out[i].Rules, c.Rules[0]) {
