@@ -11,7 +11,7 @@ import (
 const (
 	maxDocumentSize = 4 << 20
 	maxDepth        = 200
-	maxNodes        = 1 << 20
+	maxNodes        = 1 << 18
 	maxAliasNodes   = 100_000
 	maxDuplicates   = 50
 )
