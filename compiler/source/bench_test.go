@@ -150,7 +150,8 @@ func asList(src []byte) []byte {
 }
 
 // asJSON returns a YAML List as JSON.
-func asJSON(b *testing.B, src []byte) []byte {
+func asJSON(b testing.TB, src []byte) []byte {
+	b.Helper()
 	out, err := utilyaml.ToJSON(src)
 	if err != nil {
 		b.Fatal(err)

@@ -80,15 +80,12 @@ func TestHostile(t *testing.T) {
 		}(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			fsys := fstest.MapFS{
-				"a.yaml": {Data: text},
-				"b.yaml": {Data: []byte(fmt.Sprintf(namespaceDoc, "beside"))},
-			}
+			dir := write(t, map[string]string{"beside.yaml": fmt.Sprintf(namespaceDoc, "beside")})
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			s, diags, err := LoadFS(fsys, Options{})
+			s, diags, err := Load([]string{"-", dir}, Options{Stdin: bytes.NewReader(text)})
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if err != nil || len(s.Namespaces) != 1 {
@@ -98,7 +95,7 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%d findings: %.500v", len(diags), diags)
 			}
 			for _, d := range diags {
-				if d.Pos.File != "a.yaml" || d.Pos.Line == 0 || len(d.String()) > 1000 {
+				if d.Pos.File != stdinName || d.Pos.Line == 0 || len(d.String()) > 1000 {
 					t.Errorf("%.2000s", d)
 				}
 			}
@@ -116,13 +113,15 @@ func TestHostile(t *testing.T) {
 }
 
 // TestOversizeData is about large files in a directory that are no manifests,
-// for example lock files: they are nobody's mistake.
+// for example lock files.
 func TestOversizeData(t *testing.T) {
 	fsys := fstest.MapFS{
+		"many.yaml":   {Data: []byte("x: [" + strings.Repeat("1,", 1_500_000) + "1]\n")},
+		"lines.yaml":  {Data: bytes.Repeat([]byte("- a: b\n"), 1_000_000)},
 		"lock.json":   {Data: []byte(`{"packages": {"x": "` + strings.Repeat("x", 5<<20) + `"}}`)},
 		"values.yaml": {Data: []byte("x: " + strings.Repeat("x", 5<<20) + "\n")},
 	}
-	if _, diags, err := LoadFS(fsys, Options{}); err != nil || diags.Has(diag.Warning) {
+	if _, diags, err := LoadFS(fsys, Options{}); err != nil || diags.Has(diag.Warning) || len(diags) != len(fsys) {
 		t.Errorf("%.300v %v", diags, err)
 	}
 }

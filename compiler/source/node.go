@@ -170,8 +170,10 @@ type syntaxError struct {
 	at   place
 	msg  string
 	hint string
-	// deep is set when a limit was hit: trying another syntax is pointless.
+	// limit is set when trying another syntax is pointless.
 	limit bool
+	// size is set when the document is too large to be looked into.
+	size bool
 }
 
 func (e *syntaxError) Error() string { return e.msg }
