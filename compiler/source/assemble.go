@@ -41,8 +41,8 @@ func assemble(files []*file) (*model.Snapshot, diag.List) {
 	a.dropTwins()
 	a.resolveOwners()
 	a.addStandIns()
-	a.checkAddresses()
 	a.addNodes()
+	a.checkAddresses()
 	a.addNamespaces()
 	a.sort()
 	return &a.out, a.diags

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"testing/fstest"
+
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
 // policyYAML and podYAML are as long and as deep as what teams write and what
@@ -131,22 +133,60 @@ func benchInput(policies, pods, namespaces int) fstest.MapFS {
 	}
 }
 
+// asList returns multi-document YAML as one List, as kubectl get prints it.
+func asList(src []byte) []byte {
+	var b bytes.Buffer
+	b.WriteString("apiVersion: v1\nitems:\n")
+	for _, doc := range bytes.Split(src, []byte("---\n"))[1:] {
+		dash := "- "
+		for line := range bytes.Lines(doc) {
+			b.WriteString(dash)
+			b.Write(line)
+			dash = "  "
+		}
+	}
+	b.WriteString("kind: List\nmetadata:\n  resourceVersion: \"\"\n")
+	return b.Bytes()
+}
+
+// asJSON returns a YAML List as JSON.
+func asJSON(b testing.TB, src []byte) []byte {
+	b.Helper()
+	out, err := utilyaml.ToJSON(src)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return out
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{1000, 10000} {
-		b.Run(fmt.Sprintf("policies=%d/pods=%d", n, n), func(b *testing.B) {
-			fsys := benchInput(n, n, 500)
-			size := 0
-			for _, f := range fsys {
-				size += len(f.Data)
-			}
-			b.SetBytes(int64(size))
-			b.ReportAllocs()
-			for b.Loop() {
-				s, diags, err := LoadFS(fsys, Options{})
-				if err != nil || len(diags) > 0 || len(s.Policies) != n || len(s.Pods) != n {
-					b.Fatal(len(s.Policies), len(s.Pods), diags, err)
-				}
-			}
-		})
+		fsys := benchInput(n, n, 500)
+		b.Run(fmt.Sprintf("documents/n=%d", n), func(b *testing.B) { benchmarkLoad(b, fsys, n) })
+		lists := fstest.MapFS{}
+		for name, f := range fsys {
+			lists[name] = &fstest.MapFile{Data: asList(f.Data)}
+		}
+		b.Run(fmt.Sprintf("list/n=%d", n), func(b *testing.B) { benchmarkLoad(b, lists, n) })
+		jsons := fstest.MapFS{}
+		for name, f := range lists {
+			jsons[name] = &fstest.MapFile{Data: asJSON(b, f.Data)}
+		}
+		b.Run(fmt.Sprintf("json/n=%d", n), func(b *testing.B) { benchmarkLoad(b, jsons, n) })
+	}
+}
+
+func benchmarkLoad(b *testing.B, fsys fstest.MapFS, n int) {
+	size := 0
+	for _, f := range fsys {
+		size += len(f.Data)
+	}
+	b.SetBytes(int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		s, diags, err := LoadFS(fsys, Options{})
+		if err != nil || len(diags) > 0 || len(s.Policies) != n || len(s.Pods) != n {
+			b.Fatal(len(s.Policies), len(s.Pods), diags, err)
+		}
 	}
 }

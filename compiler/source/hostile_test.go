@@ -19,7 +19,7 @@ func TestHostile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads hundreds of megabytes")
 	}
-	const deep = 100 << 20
+	const deep = 8 << 20
 	policy := func(spec string) string {
 		return "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: x, namespace: a}\nspec: " + spec + "\n"
 	}
@@ -38,7 +38,7 @@ func TestHostile(t *testing.T) {
 	merges.WriteString("}\nderived: {<<: [*base, *base, *base]}\n")
 
 	for name, text := range map[string][]byte{
-		"nested [":           bytes.Repeat([]byte("["), deep),
+		"nested [":           bytes.Repeat([]byte("["), 100<<20),
 		"nested {":           bytes.Repeat([]byte("{"), deep),
 		"nested [ in object": append([]byte("apiVersion: v1\nkind: Pod\nx: "), bytes.Repeat([]byte("["), deep)...),
 		"nested { in JSON":   bytes.Repeat([]byte(`{"a":`), deep/5),
@@ -64,8 +64,8 @@ func TestHostile(t *testing.T) {
 		"UTF-16 without mark": []byte("a\x00p\x00i\x00:\x00 \x001\x00\n\x00"),
 		"binary":              {0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0xff, 0xfe},
 		"huge scalar":         []byte("apiVersion: v1\nkind: Pod\nmetadata: {name: " + strings.Repeat("x", 8<<20) + "}\n"),
-		"many values":         []byte("apiVersion: v1\nkind: Pod\nx: [" + strings.Repeat("1,", 2_000_000-64) + "1]\n"),
-		"many values in JSON": []byte(`{"apiVersion":"v1","kind":"Pod","x":[` + strings.Repeat("1,", 2_000_000-64) + `1]}`),
+		"many values":         []byte("apiVersion: v1\nkind: Pod\nx: [" + strings.Repeat("1,", 1_990_000) + "1]\n"),
+		"many values in JSON": []byte(`{"apiVersion":"v1","kind":"Pod","x":[` + strings.Repeat("1,", 1_990_000) + `1]}`),
 		"unclosed string":     []byte(`{"apiVersion":"` + strings.Repeat("x", 1<<20)),
 		"huge numbers":        []byte(policy("{podSelector: {}, ingress: [{ports: [{port: " + strings.Repeat("9", 1<<20) + "}]}]}")),
 		"many unknown fields": []byte(policy("{" + strings.Repeat("a: 1, ", 100_000) + "}")),
@@ -80,15 +80,12 @@ func TestHostile(t *testing.T) {
 		}(),
 	} {
 		t.Run(name, func(t *testing.T) {
-			fsys := fstest.MapFS{
-				"a.yaml": {Data: text},
-				"b.yaml": {Data: []byte(fmt.Sprintf(namespaceDoc, "beside"))},
-			}
+			dir := write(t, map[string]string{"beside.yaml": fmt.Sprintf(namespaceDoc, "beside")})
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			start := time.Now()
-			s, diags, err := LoadFS(fsys, Options{})
+			s, diags, err := Load([]string{"-", dir}, Options{Stdin: bytes.NewReader(text)})
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
 			if err != nil || len(s.Namespaces) != 1 {
@@ -98,16 +95,16 @@ func TestHostile(t *testing.T) {
 				t.Errorf("%d findings: %.500v", len(diags), diags)
 			}
 			for _, d := range diags {
-				if d.Pos.File != "a.yaml" || d.Pos.Line == 0 || len(d.String()) > 1000 {
+				if d.Pos.File != stdinName || d.Pos.Line == 0 || len(d.String()) > 1000 {
 					t.Errorf("%.2000s", d)
 				}
 			}
-			// Allocated in total, so that it bounds the peak. A fifth of a
-			// second each is what they take without the race detector.
-			if alloc := after.TotalAlloc - before.TotalAlloc; alloc > 1<<30 {
+			// Allocated in total, which is more than the peak. Without the
+			// race detector, none takes a second.
+			if alloc := after.TotalAlloc - before.TotalAlloc; alloc > 600<<20 {
 				t.Errorf("allocated %d MiB", alloc>>20)
 			}
-			if took > 10*time.Second {
+			if took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 			t.Logf("%v, %d MiB: %.200v", took.Round(time.Millisecond), (after.TotalAlloc-before.TotalAlloc)>>20, diags[0])
@@ -116,13 +113,15 @@ func TestHostile(t *testing.T) {
 }
 
 // TestOversizeData is about large files in a directory that are no manifests,
-// for example lock files: they are nobody's mistake.
+// for example lock files.
 func TestOversizeData(t *testing.T) {
 	fsys := fstest.MapFS{
+		"many.yaml":   {Data: []byte("x: [" + strings.Repeat("1,", 1_500_000) + "1]\n")},
+		"lines.yaml":  {Data: bytes.Repeat([]byte("- a: b\n"), 1_000_000)},
 		"lock.json":   {Data: []byte(`{"packages": {"x": "` + strings.Repeat("x", 5<<20) + `"}}`)},
 		"values.yaml": {Data: []byte("x: " + strings.Repeat("x", 5<<20) + "\n")},
 	}
-	if _, diags, err := LoadFS(fsys, Options{}); err != nil || diags.Has(diag.Warning) {
+	if _, diags, err := LoadFS(fsys, Options{}); err != nil || diags.Has(diag.Warning) || len(diags) != len(fsys) {
 		t.Errorf("%.300v %v", diags, err)
 	}
 }

@@ -207,7 +207,7 @@ func tooDeep(at place) *syntaxError {
 
 func tooMany(at place) *syntaxError {
 	return &syntaxError{
-		at: at, limit: true,
+		at: at, limit: true, size: true,
 		msg:  fmt.Sprintf("the document has more than %d values", maxNodes),
 		hint: "no Kubernetes object is this large; split the document",
 	}

@@ -122,6 +122,12 @@ func (j *job) parse(cache *cache) {
 
 func (r *reader) syntax(c chunk, e *syntaxError) {
 	d := &decoder{cache: r.cache, file: r.file.Path, offset: c.at}
+	if e.size && !r.file.explicit && !bytes.Contains(c.text, []byte("apiVersion")) {
+		// Lock files and the like; they are nobody's mistake.
+		d.report(diag.Note, codeNoManifest, e.at, "", "not a Kubernetes manifest: apiVersion is missing, and %s", e.msg)
+		r.out.diags = append(r.out.diags, d.diags...)
+		return
+	}
 	if bytes.Contains(c.text, []byte("{{")) && !e.limit && e.hint == "" {
 		e.hint = "for a template, give what helm template prints"
 	}
@@ -185,9 +191,9 @@ func parse(c chunk, names interner) ([]*tree, *syntaxError) {
 
 // checkText refuses what no parser should be given.
 func (r *reader) checkText(c chunk) *syntaxError {
-	if len(c.text) > maxDocumentSize && bytes.Contains(c.text, []byte("apiVersion")) {
+	if len(c.text) > maxDocumentSize {
 		return &syntaxError{
-			at: place{1, 1}, limit: true,
+			at: place{1, 1}, limit: true, size: true,
 			msg:  "the document is larger than " + byteSize(maxDocumentSize),
 			hint: "the API server takes no object this large; write a long list in block style, one item under the other",
 		}

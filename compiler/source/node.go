@@ -11,7 +11,7 @@ import (
 const (
 	maxDocumentSize = 4 << 20
 	maxDepth        = 200
-	maxNodes        = 1 << 20
+	maxNodes        = 1 << 18
 	maxAliasNodes   = 100_000
 	maxDuplicates   = 50
 )
@@ -170,8 +170,10 @@ type syntaxError struct {
 	at   place
 	msg  string
 	hint string
-	// deep is set when a limit was hit: trying another syntax is pointless.
+	// limit is set when trying another syntax is pointless.
 	limit bool
+	// size is set when the document is too large to be looked into.
+	size bool
 }
 
 func (e *syntaxError) Error() string { return e.msg }

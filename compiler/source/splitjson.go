@@ -180,7 +180,8 @@ func (s *jsonScanner) elements() ([]chunk, bool) {
 }
 
 // listItems returns the elements of the "items" array of the object at off,
-// and the object with that array emptied, its lines kept.
+// and the object with that array emptied. Line numbers stay what they are; the
+// columns of what follows on the line where the array ends do not.
 func (s *jsonScanner) listItems() (elements []chunk, header []byte, ok bool) {
 	s.off++
 	for first := true; ; first = false {
