@@ -14,10 +14,11 @@ import (
 	"github.com/sluice-net/sluice/internal/model"
 )
 
-// The identifiers are indices into the tables of a Program.
+// RuleID and its like are indices into the tables of a Program. PortsID 0 is
+// every protocol and port.
 type (
 	RuleID  int
-	PortsID int // 0 is every protocol and port
+	PortsID int
 	BlockID int
 	GroupID int
 	TierID  int

@@ -19,7 +19,7 @@ func (d Digest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
 // IsZero reports whether d is unset.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
-// The identifiers are indices into the tables of a Ruleset.
+// RuleID and its like are indices into the tables of a Ruleset.
 type (
 	RuleID    uint32 // into Program.Rules
 	PortsID   uint32 // into Program.Ports; 0 is always the set of every protocol and port
