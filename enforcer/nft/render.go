@@ -10,19 +10,6 @@ import (
 	"github.com/sluice-net/sluice/internal/artifact"
 )
 
-// Names of the fixed parts. The maps and the chains around them carry the
-// family's digit as well.
-const (
-	chainForward = "forward"
-	chainInput   = "input"
-	chainInvalid = "invalid"
-	chainFrom    = "from"
-	chainTo      = "to"
-	setLocal     = "local"
-	mapEgress    = "egress"
-	mapIngress   = "ingress"
-)
-
 // renderer builds one table.
 type renderer struct {
 	rs       *artifact.Ruleset
@@ -68,9 +55,8 @@ func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
 	local := r.localEndpoints(artifact.NodeID(i))
 	r.members = newMembers(rs, r.wantedGroups(local))
 	r.addMarker()
-	r.addBase()
+	r.addBase(local)
 	for _, fam := range []Family{IPv4, IPv6} {
-		r.addLocal(fam, local)
 		if err := r.addMap(artifact.Egress, fam, local); err != nil {
 			return nil, err
 		}
@@ -134,76 +120,6 @@ func (r *renderer) wantedGroups(local []*artifact.Endpoint) map[artifact.GroupID
 
 func (r *renderer) addMarker() {
 	r.table.Sets[markerSet] = &Set{Name: markerSet, Key: KeyMark, Comment: r.table.Marker.String()}
-}
-
-func (r *renderer) addChain(c *Chain) { r.table.Chains[c.Name] = c }
-
-// addBase adds the chains that are the same for every ruleset.
-func (r *renderer) addBase() {
-	ctState := Rule{Match: []Match{{Field: FieldCTState}}}
-	local := func(fam Family, side Side, v Verdict) Rule {
-		return Rule{
-			Match:   []Match{{Field: FieldAddr, Family: fam, Side: side, Set: setLocal + fam.digit()}},
-			Verdict: v,
-			Counter: v.Kind == Drop,
-		}
-	}
-	forward := &Chain{Name: chainForward, Hook: HookForward, Rules: []Rule{ctState}}
-	input := &Chain{Name: chainInput, Hook: HookInput, Rules: []Rule{
-		ctState,
-		{Match: []Match{{Field: FieldLoopback}}, Verdict: Verdict{Kind: Accept}},
-		{Match: []Match{{Field: FieldNeighbour}}, Verdict: Verdict{Kind: Accept}},
-	}}
-	invalid := &Chain{Name: chainInvalid}
-	for _, fam := range []Family{IPv4, IPv6} {
-		from := Verdict{Kind: Jump, Chain: chainFrom + fam.digit()}
-		to := Verdict{Kind: Jump, Chain: chainTo + fam.digit()}
-		forward.Rules = append(forward.Rules, local(fam, Source, from), local(fam, Destination, to))
-		input.Rules = append(input.Rules, local(fam, Source, from))
-		drop := Verdict{Kind: Drop}
-		invalid.Rules = append(invalid.Rules, local(fam, Source, drop), local(fam, Destination, drop))
-		r.addChain(dispatch(from.Chain, fam, Source, mapEgress))
-		r.addChain(dispatch(to.Chain, fam, Destination, mapIngress))
-	}
-	r.addChain(forward)
-	r.addChain(input)
-	r.addChain(invalid)
-}
-
-// dispatch returns the chain that hands a packet over to its pod's profile.
-func dispatch(name string, fam Family, side Side, verdicts string) *Chain {
-	return &Chain{Name: name, Rules: []Rule{
-		{Match: []Match{{Field: FieldAddrMap, Family: fam, Side: side, Set: verdicts + fam.digit()}}},
-		{Counter: true, Verdict: Verdict{Kind: Drop}, Comment: "no pod of the ruleset has this address"},
-	}}
-}
-
-// addLocal adds the set of the addresses that the table governs: the node's
-// pod ranges and what its pods have outside of them.
-func (r *renderer) addLocal(fam Family, local []*artifact.Endpoint) {
-	var cidrs []artifact.AddrRange
-	for _, p := range r.node.PodCIDRs {
-		if familyOf(p.Addr()) == fam {
-			cidrs = append(cidrs, prefixRange(p))
-		}
-	}
-	cidrs = mergeRanges(cidrs)
-	elements := rangeElements(cidrs)
-	for _, e := range local {
-		for _, a := range e.Addresses {
-			// One element for each, also where they are neighbours: so that
-			// another pod never changes an element that is there.
-			if familyOf(a) == fam && !artifact.Block(cidrs).Contains(a) {
-				elements = appendAddr(appendAddr(elements, a), a)
-			}
-		}
-	}
-	name := setLocal + fam.digit()
-	r.table.Sets[name] = &Set{
-		Name: name, Key: KeyAddr, Family: fam, Interval: true,
-		Comment:  comment("addresses of pods of " + r.node.Name),
-		Elements: sortKeys(elements, 2*fam.addrLen()),
-	}
 }
 
 // addMap adds the verdict map from the local pods' addresses to the chains of
