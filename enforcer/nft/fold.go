@@ -3,6 +3,7 @@ package nft
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,8 +11,7 @@ import (
 	"github.com/sluice-net/sluice/internal/artifact"
 )
 
-// limits bound what is folded. docs/adr has the measurements behind the
-// defaults.
+// limits bound what is folded.
 type limits struct {
 	lookups      int // rules over groups with ports in one run before they are folded into one
 	foldPorts    int // single ports of a clause that is folded
@@ -19,7 +19,17 @@ type limits struct {
 	union        int // addresses of a group that goes into a union with others
 }
 
-var defaultLimits = limits{lookups: 3, foldPorts: 64, foldElements: 1 << 16, union: 1 << 14}
+// levels are tried in turn until a table's copies of addresses, those in
+// folded sets and unions, are at most maxCopies. The last copies nothing:
+// sets of groups are shared by all profiles.
+var levels = []limits{
+	{lookups: 3, foldPorts: 64, foldElements: 1 << 16, union: 1 << 14},
+	{lookups: 3, foldPorts: 64, foldElements: 1 << 12, union: 1 << 12},
+	{lookups: math.MaxInt},
+}
+
+// maxCopies bounds the kernel's memory: an element takes about 80 bytes.
+const maxCopies = 1 << 19
 
 // cond is a rule's matches and the provenance of its clauses.
 type cond struct {

@@ -2,6 +2,7 @@ package nft
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -15,6 +16,7 @@ type renderer struct {
 	rs       *artifact.Ruleset
 	node     *artifact.Node
 	limits   limits
+	copies   int
 	table    *Table
 	members  members
 	profiles map[profileKey]Verdict
@@ -28,17 +30,31 @@ type profileKey struct {
 	fam     Family
 }
 
-// Render returns the table of one node for a valid ruleset. It fails if the
-// ruleset does not have the node. Equal rulesets give equal tables.
+// ErrUnknownNode means that the ruleset does not have the node.
+var ErrUnknownNode = errors.New("ruleset is not for this node")
+
+// Render returns the table of one node for a valid ruleset. It fails with
+// ErrUnknownNode if the ruleset does not have the node. Equal rulesets give
+// equal tables.
 func Render(rs *artifact.Ruleset, node string) (*Table, error) {
-	return render(rs, node, defaultLimits)
+	for _, lim := range levels {
+		t, copies, err := render(rs, node, lim)
+		if err != nil {
+			return nil, err
+		}
+		if copies <= maxCopies || lim == levels[len(levels)-1] {
+			return t, nil
+		}
+	}
+	panic("nft: no level of folding")
 }
 
-func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
+// render returns the table and how many of its elements are copies.
+func render(rs *artifact.Ruleset, node string, lim limits) (*Table, int, error) {
 	nodes := rs.Membership.Nodes
 	i := slices.IndexFunc(nodes, func(n artifact.Node) bool { return n.Name == node })
 	if i < 0 {
-		return nil, fmt.Errorf("node %q is not in the ruleset, which has %s", node, listNodes(nodes))
+		return nil, 0, fmt.Errorf("%w: no node %q, only %s", ErrUnknownNode, node, listNodes(nodes))
 	}
 	r := &renderer{
 		rs:     rs,
@@ -58,13 +74,13 @@ func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
 	r.addBase(local)
 	for _, fam := range []Family{IPv4, IPv6} {
 		if err := r.addMap(artifact.Egress, fam, local); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if err := r.addMap(artifact.Ingress, fam, local); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
-	return r.table, nil
+	return r.table, r.copies, nil
 }
 
 // listNodes names a few of the nodes.
