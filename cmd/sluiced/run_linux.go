@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,14 @@ stops, the rules stay; "nft delete table inet sluice" removes them.`,
 	return cmd
 }
 
+// memoryGoal is what the garbage collector tries to stay below, in bytes. It is
+// no limit: more rules take more.
+const memoryGoal = 40 << 20
+
 func run(ctx context.Context, o runOptions) error {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryGoal)
+	}
 	if o.node == "" {
 		return errors.New("which node is this? Set --node or $NODE_NAME to its name in the cluster")
 	}
@@ -81,6 +89,10 @@ func (t target) Sync(ctx context.Context, want *artifact.Ruleset) (enforcer.Repo
 	rep, err := t.kernel.Sync(ctx, want)
 	if errors.Is(err, nft.ErrUnknownNode) {
 		err = fmt.Errorf("%w: %w", enforcer.ErrRefused, err)
+	}
+	if rep.Transaction == nft.Replaced {
+		// Loading takes several times the memory that is kept.
+		debug.FreeOSMemory()
 	}
 	return enforcer.Report{
 		Transaction: string(rep.Transaction), Elements: rep.Elements, Commit: rep.Commit, Recovered: rep.Recovered,
