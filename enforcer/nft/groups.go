@@ -75,9 +75,13 @@ func (f *folder) groupSet(groups []uint32) (string, error) {
 	for i, g := range groups {
 		lists[i] = f.members[artifact.GroupID(g)][f.fam]
 	}
-	f.table.Sets[name] = &Set{
+	set := &Set{
 		Name: name, Comment: f.groupComment(groups), Key: KeyAddr, Family: f.fam,
 		Elements: mergeKeys(lists, f.fam.addrLen()),
+	}
+	f.table.Sets[name] = set
+	if len(groups) > 1 {
+		f.copies += set.Len()
 	}
 	return name, nil
 }
@@ -140,6 +144,7 @@ func (f *folder) foldGroups(buckets []bucket) ([]bucket, error) {
 			Comment:  f.groupComment(peers),
 			Elements: f.foldElements(folded, total),
 		}
+		f.copies += f.table.Sets[name].Len()
 	}
 	f.emit(clauses, f.on(FieldAddrPorts, name))
 	return rest, nil

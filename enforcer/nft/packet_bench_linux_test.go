@@ -67,7 +67,7 @@ func newLayouts(b *testing.B) []*layout {
 	enforce := func(rs *artifact.Ruleset) { sync(b, open(b, "n1", nft.Options{}), rs, nft.Replaced) }
 	track := func(*artifact.Ruleset) { nfttest.Nft(b, conntrackAlone, "-f", "-") }
 	cluster := func(local, perPod int) nfttest.Cluster {
-		return nfttest.Cluster{Local: local, Remote: 10_000, Groups: 500, PerPod: perPod, Ports: 10}
+		return nfttest.Cluster{Local: local, Remote: 9980, Groups: 499, PerPod: perPod, Ports: 10}
 	}
 	add("forward", cluster(100, 1), func(*artifact.Ruleset) {})
 	add(base, cluster(100, 1), track)
