@@ -10,7 +10,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/sluice-net/sluice/compiler"
 	"github.com/sluice-net/sluice/enforcer/nft"
@@ -210,22 +209,11 @@ func (a *agreement) run(n int) (differences []string) {
 			a.all = append(a.all, at)
 		}
 	}
-	// A drop costs the timeout, so this is not very patient; who was expected
-	// to be let through and had no answer gets another chance.
-	results := a.probe(a.all, probe.Options{Timeout: 60 * time.Millisecond, Attempts: 2})
-	var again []int
-	for i, r := range results {
-		if a.all[i].allow && r.Outcome == probe.Dropped {
-			again = append(again, i)
-		}
+	probes, through := make([]testbed.Probe, len(a.all)), make([]bool, len(a.all))
+	for i, at := range a.all {
+		probes[i], through[i] = at.Probe, at.allow
 	}
-	var second []attempt
-	for _, i := range again {
-		second = append(second, a.all[i])
-	}
-	for j, r := range a.probe(second, probe.Options{}) {
-		results[again[j]] = r
-	}
+	results := a.c.Check(a.t.Context(), probes, through)
 	for i, r := range results {
 		at := a.all[i]
 		if r.Outcome.LetThrough() {
@@ -237,14 +225,6 @@ func (a *agreement) run(n int) (differences []string) {
 		}
 	}
 	return differences
-}
-
-func (a *agreement) probe(attempts []attempt, o probe.Options) []probe.Result {
-	probes := make([]testbed.Probe, len(attempts))
-	for i := range attempts {
-		probes[i] = attempts[i].Probe
-	}
-	return a.c.Probe(a.t.Context(), probes, o)
 }
 
 // attempt turns a generated connection into a probe; ok is false for what
