@@ -161,18 +161,6 @@ func (g *grid) changed(before *grid) []place {
 	return out
 }
 
-// wrong lists the places where something else was seen than expected.
-func (g *grid) wrong() []place {
-	var out []place
-	for p, c := range g.cells {
-		if c.wrong > 0 {
-			out = append(out, p)
-		}
-	}
-	slices.SortFunc(out, comparePlaces)
-	return out
-}
-
 func comparePlaces(a, b place) int {
 	return slices.Compare([]int{a.row, a.column, a.port}, []int{b.row, b.column, b.port})
 }
