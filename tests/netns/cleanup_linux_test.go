@@ -70,7 +70,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 // build builds, uses and closes a cluster.
 func build(t *testing.T) {
 	t.Helper()
-	dir, err := testbed.FindPlugins(os.Getenv("SLUICE_CNI_PLUGINS"), plugins)
+	dir, err := testbed.FindPlugins(os.Getenv("SLUICE_CNI_BIN"), plugins)
 	if err != nil {
 		t.Skip(err)
 	}
