@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ type renderer struct {
 	rs       *artifact.Ruleset
 	node     *artifact.Node
 	limits   limits
-	copies   int
+	copies   int // that may still be made
 	table    *Table
 	members  members
 	profiles map[profileKey]Verdict
@@ -37,29 +38,30 @@ var ErrUnknownNode = errors.New("ruleset is not for this node")
 // ErrUnknownNode if the ruleset does not have the node. Equal rulesets give
 // equal tables.
 func Render(rs *artifact.Ruleset, node string) (*Table, error) {
-	for _, lim := range levels {
-		t, copies, err := render(rs, node, lim)
-		if err != nil {
-			return nil, err
-		}
-		if copies <= maxCopies || lim == levels[len(levels)-1] {
-			return t, nil
+	for _, lim := range levels[:len(levels)-1] {
+		t, err := render(rs, node, lim, maxCopies)
+		if !errors.Is(err, errManyCopies) {
+			return t, err
 		}
 	}
-	panic("nft: no level of folding")
+	return render(rs, node, levels[len(levels)-1], math.MaxInt)
 }
 
-// render returns the table and how many of its elements are copies.
-func render(rs *artifact.Ruleset, node string, lim limits) (*Table, int, error) {
+// errManyCopies means that a table would have more than its share of copies.
+var errManyCopies = errors.New("too many copies of addresses")
+
+// render returns the table, or errManyCopies.
+func render(rs *artifact.Ruleset, node string, lim limits, copies int) (*Table, error) {
 	nodes := rs.Membership.Nodes
 	i := slices.IndexFunc(nodes, func(n artifact.Node) bool { return n.Name == node })
 	if i < 0 {
-		return nil, 0, fmt.Errorf("%w: no node %q, only %s", ErrUnknownNode, node, listNodes(nodes))
+		return nil, fmt.Errorf("%w: no node %q, only %s", ErrUnknownNode, node, listNodes(nodes))
 	}
 	r := &renderer{
 		rs:     rs,
 		node:   &nodes[i],
 		limits: lim,
+		copies: copies,
 		table: &Table{
 			Marker: newMarker(rs, node),
 			Sets:   make(map[string]*Set),
@@ -74,13 +76,21 @@ func render(rs *artifact.Ruleset, node string, lim limits) (*Table, int, error) 
 	r.addBase(local)
 	for _, fam := range []Family{IPv4, IPv6} {
 		if err := r.addMap(artifact.Egress, fam, local); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		if err := r.addMap(artifact.Ingress, fam, local); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
-	return r.table, r.copies, nil
+	return r.table, nil
+}
+
+// copying notes that n addresses are copied into a set of their own.
+func (r *renderer) copying(n int) error {
+	if r.copies -= n; r.copies < 0 {
+		return errManyCopies
+	}
+	return nil
 }
 
 // listNodes names a few of the nodes.
