@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/query"
 	"github.com/sluice-net/sluice/internal/testbed"
+	"github.com/sluice-net/sluice/internal/testbed/daemon"
 )
 
 // demo is a demo under way.
@@ -23,6 +24,7 @@ type demo struct {
 	*screen
 	opts      Options
 	cluster   *testbed.Cluster
+	daemons   []*daemon.Daemon
 	workloads []workload
 	pods      [][]*testbed.Pod // by workload
 	manifests string           // directory
@@ -31,7 +33,6 @@ type demo struct {
 	ends      *artifact.Resolver
 	questions *query.Evaluator
 	plan      []check
-	daemons   []*daemon
 	before    *grid // as it was before a change
 	checked   int   // probes in all tables
 	wrong     int   // of them, not as expected
