@@ -111,16 +111,18 @@ func (d *demo) look(ctx context.Context) (*grid, error) {
 	return g, nil
 }
 
-// shout names what is not as expected.
+// shout names what is not as expected, one connection for each cell.
 func (d *demo) shout(g *grid, results []probe.Result) {
-	const most = 20
+	const most = 8
 	named := 0
+	seen := make(map[place]bool)
 	for i, r := range results {
 		p := d.plan[i].Probe
 		expected := d.allowed(p)
-		if r.Outcome.LetThrough() == expected {
+		if r.Outcome.LetThrough() == expected || seen[d.plan[i].place] {
 			continue
 		}
+		seen[d.plan[i].place] = true
 		if named++; named > most {
 			continue
 		}
@@ -132,7 +134,7 @@ func (d *demo) shout(g *grid, results []probe.Result) {
 			p.Src, p.Dst, want, r.Outcome, d.why(p))
 	}
 	if named > most {
-		d.more("and %d more", named-most)
+		d.more("and in %d more cells", named-most)
 	}
 }
 
@@ -222,4 +224,28 @@ func (d *demo) untilLetThrough(ctx context.Context, p testbed.Probe) (time.Time,
 		}
 	}
 	return time.Time{}, fmt.Errorf("%v is not let through: %w", p, ctx.Err())
+}
+
+// untilDropped probes a connection until it is dropped, and returns when the
+// first packet was sent that was.
+func (d *demo) untilDropped(ctx context.Context, p testbed.Probe) (time.Time, error) {
+	const sure = 3 // in a row: one may be lost
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var first time.Time
+	for silent := 0; ctx.Err() == nil; {
+		sent := time.Now()
+		r := d.cluster.Probe(ctx, []testbed.Probe{p}, probe.Options{Timeout: 30 * time.Millisecond, Attempts: 1})[0]
+		if r.Outcome != probe.Dropped {
+			silent = 0
+			continue
+		}
+		if silent++; silent == 1 {
+			first = sent
+		}
+		if silent == sure {
+			return first, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%v is not dropped: %w", p, ctx.Err())
 }

@@ -56,7 +56,10 @@ func privileges(o Options) (again bool, err error) {
 	}()
 	err = cmd.Wait()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return true, ErrDiffers
+	}
+	if exit != nil {
 		return true, fmt.Errorf("%w (the demo ran in a user namespace and has said why)", err)
 	}
 	return true, err

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/query"
 	"github.com/sluice-net/sluice/internal/testbed"
+	"github.com/sluice-net/sluice/internal/testbed/daemon"
 )
 
 // demo is a demo under way.
@@ -23,6 +24,7 @@ type demo struct {
 	*screen
 	opts      Options
 	cluster   *testbed.Cluster
+	daemons   []*daemon.Daemon
 	workloads []workload
 	pods      [][]*testbed.Pod // by workload
 	manifests string           // directory
@@ -31,7 +33,6 @@ type demo struct {
 	ends      *artifact.Resolver
 	questions *query.Evaluator
 	plan      []check
-	daemons   []*daemon
 	before    *grid // as it was before a change
 	checked   int   // probes in all tables
 	wrong     int   // of them, not as expected
@@ -48,11 +49,14 @@ func Run(ctx context.Context, o Options) error {
 	err := d.run(ctx)
 	if d.cluster != nil {
 		if err == nil && o.Pause != nil {
-			o.Pause()
+			d.pause(ctx)
 		}
 		start := time.Now()
 		err = errors.Join(err, d.cluster.Close())
 		d.step("clean up", "namespaces, links, rules and files are gone (%d ms)", time.Since(start).Milliseconds())
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("the demo was interrupted")
 	}
 	if err == nil && d.wrong > 0 {
 		err = ErrDiffers
@@ -62,6 +66,28 @@ func Run(ctx context.Context, o Options) error {
 			time.Since(d.start).Seconds())
 	}
 	return err
+}
+
+// pause says how to look around, and waits.
+func (d *demo) pause(ctx context.Context) {
+	enter := "nsenter"
+	if os.Getenv(inUserNamespace) != "" {
+		enter = fmt.Sprintf("nsenter -t %d -U --preserve-credentials", os.Getpid())
+	}
+	d.printf("\n")
+	d.step("pause", "to look at a node's rules, for example:")
+	for _, n := range d.cluster.Nodes {
+		d.more("%s --net=%s nft list table inet sluice    # %s", enter, n.Net().Path(), n.Name)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.opts.Pause()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 func (d *demo) run(ctx context.Context) error {
