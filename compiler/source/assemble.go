@@ -183,7 +183,11 @@ func (a *assembler) addNodes() {
 			continue // described, or the address may be another node's by now
 		}
 		n := &a.out.Nodes[at]
-		for _, addr := range p.hostIPs {
+		addrs := p.hostIPs
+		if p.pod.HostNetwork {
+			addrs = slices.Concat(addrs, p.pod.Addresses)
+		}
+		for _, addr := range addrs {
 			if !slices.Contains(n.Addresses, addr) {
 				n.Addresses = append(n.Addresses, addr)
 			}

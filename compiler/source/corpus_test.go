@@ -23,8 +23,6 @@ func TestCorpus(t *testing.T) {
 	malformed := map[string]string{
 		"malformed_pod_example":   "containerPort must be an integer",
 		"malformed-pod-example-5": "invalid YAML",
-		"nad_test_13":             "not a valid label value",
-		"netpol_named_port_test":  "no containerPort",
 		"example_pods_w_same_owner_and_labels_gap_with_bad_match_expression": "",
 		"semanticDiff-same-topologies-illegal-podlist":                       "",
 		"udn_bad_path_test_2": "", "udn_bad_path_test_5": "", "cudn_bad_test_1": "",

@@ -3,9 +3,11 @@ package source
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/diag"
 )
 
@@ -14,34 +16,37 @@ import (
 type decoder struct {
 	cache  *cache
 	file   string
-	offset offset
+	offset document.Offset
 	object string // for findings, once it is known
 	diags  diag.List
 	failed bool
-	more   int // findings beyond the cap
+	// lenient is set for inventory: what no policy can see, or can only see as
+	// it is written, is a warning then.
+	lenient bool
+	more    int // findings beyond the cap
 }
 
 // cache is what one worker keeps from document to document.
 type cache struct {
-	names  interner
+	names  document.Interner
 	keys   map[string]bool // label keys known to be valid
 	values map[string]bool // label values known to be valid
 }
 
 func newCache() *cache {
-	return &cache{names: interner{}, keys: map[string]bool{}, values: map[string]bool{}}
+	return &cache{names: document.Interner{}, keys: map[string]bool{}, values: map[string]bool{}}
 }
 
 // maxFindings caps the findings of one document: somebody who gets fifty
 // fixes those first, and a hostile document must not produce millions.
 const maxFindings = 50
 
-func (d *decoder) pos(p place) diag.Pos {
-	p = d.offset.shift(p)
-	return diag.Pos{File: d.file, Line: int(p.line), Col: int(p.col)}
+func (d *decoder) pos(p document.Place) diag.Pos {
+	p = d.offset.Shift(p)
+	return diag.Pos{File: d.file, Line: int(p.Line), Col: int(p.Col)}
 }
 
-func (d *decoder) report(sev diag.Severity, code string, at place, hint, format string, args ...any) {
+func (d *decoder) report(sev diag.Severity, code string, at document.Place, hint, format string, args ...any) {
 	if sev == diag.Error {
 		d.failed = true
 	}
@@ -64,16 +69,25 @@ func shorten(s string) string {
 	return strings.ToValidUTF8(s[:longest], "") + "..."
 }
 
-func (d *decoder) errorf(code string, at place, hint, format string, args ...any) {
+func (d *decoder) errorf(code string, at document.Place, hint, format string, args ...any) {
 	d.report(diag.Error, code, at, hint, format, args...)
 }
 
-func (d *decoder) warnf(code string, at place, hint, format string, args ...any) {
+func (d *decoder) warnf(code string, at document.Place, hint, format string, args ...any) {
 	d.report(diag.Warning, code, at, hint, format, args...)
 }
 
+// mistake reports what refuses a policy, and an object of the inventory not.
+func (d *decoder) mistake(code string, at document.Place, hint, format string, args ...any) {
+	sev := diag.Error
+	if d.lenient {
+		sev = diag.Warning
+	}
+	d.report(sev, code, at, hint, format, args...)
+}
+
 // finish returns the findings, with a last one for those beyond the cap.
-func (d *decoder) finish(at place) diag.List {
+func (d *decoder) finish(at document.Place) diag.List {
 	if d.more > 0 {
 		sev := diag.Warning
 		if d.failed {
@@ -89,98 +103,100 @@ func (d *decoder) finish(at place) diag.List {
 
 // fields returns the members of an object. Null counts as an empty object,
 // as it does for the API server.
-func (d *decoder) fields(n *node, what string) []field {
+func (d *decoder) fields(n *document.Node, what string) []document.Field {
 	switch {
-	case n == nil || n.kind == null:
+	case n == nil || n.Kind == document.Null:
 		return nil
-	case n.kind != object:
+	case n.Kind != document.Object:
 		d.wrongType(n, what, "a mapping")
 		return nil
 	default:
-		return n.children
+		return n.Children
 	}
 }
 
 // items returns the items of a list; null counts as an empty one.
-func (d *decoder) items(n *node, what string) []field {
+func (d *decoder) items(n *document.Node, what string) []document.Field {
 	switch {
-	case n == nil || n.kind == null:
+	case n == nil || n.Kind == document.Null:
 		return nil
-	case n.kind != list:
+	case n.Kind != document.List:
 		d.wrongType(n, what, "a list")
 		return nil
 	default:
-		return n.children
+		return n.Children
 	}
 }
 
 // text returns a string. Null is the empty string, as in JSON.
-func (d *decoder) text(n *node, what string) (string, bool) {
+func (d *decoder) text(n *document.Node, what string) (string, bool) {
 	switch {
-	case n == nil || n.kind == null:
+	case n == nil || n.Kind == document.Null:
 		return "", true
-	case n.kind != text:
+	case n.Kind != document.Text:
 		d.wrongType(n, what, "a string")
 		return "", false
 	default:
-		return n.text, true
+		return n.Text, true
 	}
 }
 
 // number returns an integer from low to high. Null is absent: ok is false
 // then, and nothing is reported.
-func (d *decoder) number(n *node, what string, low, high int64) (int64, bool) {
+func (d *decoder) number(n *document.Node, what string, low, high int64) (int64, bool) {
 	switch {
-	case n == nil || n.kind == null:
+	case n == nil || n.Kind == document.Null:
 		return 0, false
-	case n.kind != integer:
+	case n.Kind != document.Integer:
 		d.wrongType(n, what, "an integer")
 		return 0, false
 	}
-	v := n.int64Of()
+	v := n.Int64()
 	if v < low || v > high {
-		d.errorf(codeValue, n.at, "", "%s is %s, and must be between %d and %d", what, n.text, low, high)
+		d.errorf(codeValue, n.At, "", "%s is %s, and must be between %d and %d", what, n.Text, low, high)
 		return 0, false
 	}
 	return v, true
 }
 
-func (d *decoder) boolean(n *node, what string) bool {
+func (d *decoder) boolean(n *document.Node, what string) bool {
 	switch {
-	case n == nil || n.kind == null:
+	case n == nil || n.Kind == document.Null:
 		return false
-	case n.kind != boolean:
+	case n.Kind != document.Boolean:
 		d.wrongType(n, what, "true or false")
 		return false
 	default:
-		return n.text == "true"
+		return n.Text == "true"
 	}
 }
 
-func (d *decoder) wrongType(n *node, what, want string) {
+func (d *decoder) wrongType(n *document.Node, what, want string) {
 	hint := ""
-	if want == "a string" && n.kind != list && n.kind != object {
+	if want == "a string" && n.Kind != document.List && n.Kind != document.Object {
 		hint = "put it in quotes"
 	}
-	got := n.kind.String()
-	if n.kind == boolean {
+	got := n.Kind.String()
+	if n.Kind == document.Boolean {
 		got += ` (YAML reads unquoted yes, no, on, off, y and n as one)`
 	}
-	d.errorf(codeValue, n.at, hint, "%s must be %s, not %s", what, want, got)
+	d.errorf(codeValue, n.At, hint, "%s must be %s, not %s", what, want, got)
 }
 
 // unknown reports a field that the API does not have. The API server would
 // drop it, and with it whatever it was meant to restrict.
-func (d *decoder) unknown(f *field, where string, known ...string) {
+func (d *decoder) unknown(f *document.Field, where string, known ...string) {
 	hint := "known fields: " + strings.Join(known, ", ")
-	if s := nearest(f.key, known); s != "" {
+	if s := nearest(f.Key, known); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
-	d.errorf(codeUnknown, f.at, hint, "unknown field %q in %s", f.key, where)
+	d.errorf(codeUnknown, f.At, hint, "unknown field %q in %s", f.Key, where)
 }
 
-// labels reads a string map of labels and checks keys and values.
-func (d *decoder) labels(n *node, what string) map[string]string {
+// labels reads a string map of labels and checks keys and values. What is not
+// valid is kept as it is written where the decoder is lenient: no valid
+// selector can ask for it.
+func (d *decoder) labels(n *document.Node, what string) map[string]string {
 	fields := d.fields(n, what)
 	if len(fields) == 0 {
 		return nil
@@ -188,36 +204,52 @@ func (d *decoder) labels(n *node, what string) map[string]string {
 	labels := make(map[string]string, len(fields))
 	for i := range fields {
 		f := &fields[i]
-		v, ok := d.text(&f.value, fmt.Sprintf("the value of label %q", f.key))
-		if !d.labelKey(f.key, f.at) || !ok || !d.labelValue(v, f.value.at) {
+		v, ok := d.text(&f.Value, fmt.Sprintf("the value of label %q", f.Key))
+		if !d.labelKey(f.Key, f.At) || !ok || !d.labelValue(v, f.Value.At) {
 			continue
 		}
-		labels[f.key] = v
+		labels[f.Key] = v
 	}
 	return labels
 }
 
-func (d *decoder) labelKey(key string, at place) bool {
+func (d *decoder) labelKey(key string, at document.Place) bool {
 	if d.cache.keys[key] {
 		return true
 	}
 	if msgs := validation.IsQualifiedName(key); len(msgs) > 0 {
-		d.errorf(codeSelector, at, "", "%q is not a valid label key: %s", key, brief(msgs))
-		return false
+		if !d.printable(key, at) {
+			return false
+		}
+		d.mistake(codeSelector, at, "", "%q is not a valid label key: %s", key, brief(msgs))
+		return d.lenient
 	}
 	remember(d.cache.keys, key)
 	return true
 }
 
-func (d *decoder) labelValue(value string, at place) bool {
+func (d *decoder) labelValue(value string, at document.Place) bool {
 	if d.cache.values[value] {
 		return true
 	}
 	if msgs := validation.IsValidLabelValue(value); len(msgs) > 0 {
-		d.errorf(codeSelector, at, "", "%q is not a valid label value: %s", value, brief(msgs))
-		return false
+		if !d.printable(value, at) {
+			return false
+		}
+		d.mistake(codeSelector, at, "", "%q is not a valid label value: %s", value, brief(msgs))
+		return d.lenient
 	}
 	remember(d.cache.values, value)
+	return true
+}
+
+// printable refuses control characters, which have no business in any text that
+// ends up in rulesets and reports.
+func (d *decoder) printable(s string, at document.Place) bool {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		d.errorf(codeSelector, at, "", "%q is not a valid label: it has control characters", s)
+		return false
+	}
 	return true
 }
 
@@ -239,11 +271,11 @@ func remember(known map[string]bool, s string) {
 }
 
 // reportDuplicates reports keys that stand twice in one mapping.
-func (d *decoder) reportDuplicates(dups []duplicate, sev diag.Severity) {
+func (d *decoder) reportDuplicates(dups []document.Duplicate, sev diag.Severity) {
 	for _, dup := range dups {
-		d.report(sev, codeKeyTwice, dup.second, "remove one of them",
+		d.report(sev, codeKeyTwice, dup.Second, "remove one of them",
 			"key %q stands twice in one mapping (first at line %d); only the last one counts for Kubernetes",
-			dup.key, d.offset.shift(dup.first).line)
+			dup.Key, d.offset.Shift(dup.First).Line)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -12,8 +13,8 @@ import (
 // typeMeta says what a document is.
 type typeMeta struct{ apiVersion, kind string }
 
-func typeMetaOf(n *node) typeMeta {
-	return typeMeta{n.string("apiVersion"), n.string("kind")}
+func typeMetaOf(n *document.Node) typeMeta {
+	return typeMeta{n.TextOf("apiVersion"), n.TextOf("kind")}
 }
 
 // group returns the API group; "" is the core group.
@@ -78,36 +79,36 @@ type reader struct {
 }
 
 // document reads one parsed document; def is its type if it does not say.
-func (r *reader) document(n *node, dups []duplicate, at offset, def typeMeta) {
+func (r *reader) document(n *document.Node, dups []document.Duplicate, at document.Offset, def typeMeta) {
 	meta := typeMetaOf(n)
 	if meta == (typeMeta{}) {
 		meta = def
 	}
 	d := &decoder{cache: r.cache, file: r.file.Path, offset: at}
 	switch {
-	case n.kind == null:
-		d.report(diag.Note, codeNoManifest, n.at, "", "empty document")
-	case meta.isList() && n.kind == object:
+	case n.Kind == document.Null:
+		d.report(diag.Note, codeNoManifest, n.At, "", "empty document")
+	case meta.isList() && n.Kind == document.Object:
 		r.list(d, n, dups, meta)
 		return
 	default:
 		r.object(d, n, dups, meta)
 	}
-	r.out.diags = append(r.out.diags, d.finish(n.at)...)
+	r.out.diags = append(r.out.diags, d.finish(n.At)...)
 }
 
 // list reads the items of a List.
-func (r *reader) list(d *decoder, n *node, dups []duplicate, meta typeMeta) {
+func (r *reader) list(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
 	r.out.manifests++
 	d.object = meta.kind
 	strict := meta.kind == "List" || meta.group() == groupNetworking || meta.group() == groupAdmin
-	var items *node
-	for i := range n.children {
-		f := &n.children[i]
-		switch f.key {
+	var items *document.Node
+	for i := range n.Children {
+		f := &n.Children[i]
+		switch f.Key {
 		case "apiVersion", "kind", "metadata":
 		case "items":
-			items = &f.value
+			items = &f.Value
 		default:
 			if strict {
 				d.unknown(f, "the list", "apiVersion", "kind", "metadata", "items")
@@ -115,45 +116,41 @@ func (r *reader) list(d *decoder, n *node, dups []duplicate, meta typeMeta) {
 		}
 	}
 	if items == nil {
-		d.errorf(codeValue, n.at, "", "the list has no items field")
+		d.errorf(codeValue, n.At, "", "the list has no items field")
 	}
 	children := d.items(items, "items")
 	// Duplicates in the tree may be in any item; those of the list itself
 	// would hide items.
-	var inItems []duplicate
+	var inItems []document.Duplicate
 	for _, dup := range dups {
-		if len(children) > 0 && !dup.second.before(children[0].value.at) {
+		if len(children) > 0 && !dup.Second.Before(children[0].Value.At) {
 			inItems = append(inItems, dup)
 		} else {
-			d.reportDuplicates([]duplicate{dup}, diag.Error)
+			d.reportDuplicates([]document.Duplicate{dup}, diag.Error)
 		}
 	}
-	r.out.diags = append(r.out.diags, d.finish(n.at)...)
+	r.out.diags = append(r.out.diags, d.finish(n.At)...)
 	for i := range children {
-		var own []duplicate
+		var own []document.Duplicate
 		for _, dup := range inItems {
-			if !dup.second.before(children[i].value.at) && (i+1 == len(children) || dup.second.before(children[i+1].value.at)) {
+			if !dup.Second.Before(children[i].Value.At) && (i+1 == len(children) || dup.Second.Before(children[i+1].Value.At)) {
 				own = append(own, dup)
 			}
 		}
-		r.document(&children[i].value, own, d.offset, meta.item())
+		r.document(&children[i].Value, own, d.offset, meta.item())
 	}
 }
 
-func (p place) before(q place) bool {
-	return p.line < q.line || p.line == q.line && p.col < q.col
-}
-
 // object reads one object that is no list.
-func (r *reader) object(d *decoder, n *node, dups []duplicate, meta typeMeta) {
+func (r *reader) object(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
 	if meta.apiVersion == "" || meta.kind == "" {
 		if meta.policyLike() || shapedAsPolicy(n) {
-			d.errorf(codeUnknown, n.at, "add apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
+			d.errorf(codeUnknown, n.At, "add apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
 				"this looks like a NetworkPolicy, but apiVersion or kind is missing")
 			return
 		}
-		if meta.apiVersion == "" && slices.Contains(inventoryKinds, meta.kind) && n.get("metadata") != nil {
-			d.warnf(codeSkipped, n.at, "add apiVersion", "apiVersion is missing: the %s is skipped", meta.kind)
+		if meta.apiVersion == "" && slices.Contains(inventoryKinds, meta.kind) && n.Get("metadata") != nil {
+			d.warnf(codeSkipped, n.At, "add apiVersion", "apiVersion is missing: the %s is skipped", meta.kind)
 			return
 		}
 		r.notManifest(d, n)
@@ -170,6 +167,7 @@ func (r *reader) object(d *decoder, n *node, dups []duplicate, meta typeMeta) {
 		}
 	}
 	if read := r.inventoryReader(meta); read != nil {
+		d.lenient = true
 		read(d, n, meta)
 		d.reportDuplicates(dups, diag.Warning)
 		if !d.failed {
@@ -183,16 +181,16 @@ func (r *reader) object(d *decoder, n *node, dups []duplicate, meta typeMeta) {
 // notManifest reports a document without apiVersion and kind. Such files are
 // normal in a directory (values, kustomizations), but somebody who names a
 // file, or pipes text in, means it to be read.
-func (r *reader) notManifest(d *decoder, n *node) {
+func (r *reader) notManifest(d *decoder, n *document.Node) {
 	sev, hint := diag.Note, ""
 	if r.file.explicit {
 		sev, hint = diag.Error, "give a manifest, or what helm template or kustomize build prints"
 	}
 	what := "apiVersion and kind are missing"
-	if n.kind != object {
-		what = fmt.Sprintf("it is %s instead of a mapping", n.kind)
+	if n.Kind != document.Object {
+		what = fmt.Sprintf("it is %s instead of a mapping", n.Kind)
 	}
-	d.report(sev, codeNoManifest, n.at, hint, "not a Kubernetes manifest: %s", what)
+	d.report(sev, codeNoManifest, n.At, hint, "not a Kubernetes manifest: %s", what)
 }
 
 // policyLike reports whether the kind is, or is a typing mistake for,
@@ -203,33 +201,33 @@ func (t typeMeta) policyLike() bool {
 }
 
 // shapedAsPolicy reports whether spec has fields that only policies have.
-func shapedAsPolicy(n *node) bool {
-	spec := n.get("spec")
-	return spec.get("policyTypes") != nil || spec.get("podSelector") != nil
+func shapedAsPolicy(n *document.Node) bool {
+	spec := n.Get("spec")
+	return spec.Get("policyTypes") != nil || spec.Get("podSelector") != nil
 }
 
 // skip reports a kind that is not read. What might be a policy that somebody
 // relies on is more than a note.
-func (r *reader) skip(d *decoder, n *node, meta typeMeta) {
+func (r *reader) skip(d *decoder, n *document.Node, meta typeMeta) {
 	group := meta.group()
 	builtin := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") ||
 		distance(group, groupNetworking) <= 3
 	switch {
 	case meta.policyLike() && builtin:
-		d.errorf(codeUnknown, n.at, "use apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
+		d.errorf(codeUnknown, n.At, "use apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
 			"there is no kind %s in %s: this policy would not be enforced", meta.kind, meta.apiVersion)
 	case strings.HasSuffix(meta.kind, "NetworkPolicy"):
-		d.warnf(codeSkipped, n.at, "", "%s of %s is not a policy that Sluice reads: it is not enforced", meta.kind, meta.apiVersion)
+		d.warnf(codeSkipped, n.At, "", "%s of %s is not a policy that Sluice reads: it is not enforced", meta.kind, meta.apiVersion)
 	case builtin && slices.Contains(inventoryKinds, meta.kind) && !strings.Contains(group, "."):
-		d.warnf(codeSkipped, n.at, "check apiVersion", "there is no kind %s in %s: the document is skipped", meta.kind, meta.apiVersion)
+		d.warnf(codeSkipped, n.At, "check apiVersion", "there is no kind %s in %s: the document is skipped", meta.kind, meta.apiVersion)
 	default:
-		d.report(diag.Note, codeSkipped, n.at, "", "%s (%s) has no part in policy decisions and is skipped", meta.kind, meta.apiVersion)
+		d.report(diag.Note, codeSkipped, n.At, "", "%s (%s) has no part in policy decisions and is skipped", meta.kind, meta.apiVersion)
 	}
 }
 
 // networking reads the networking.k8s.io group and its forerunner. It reports
 // false for a kind that is no policy and read elsewhere, or skipped.
-func (r *reader) networking(d *decoder, n *node, dups []duplicate, meta typeMeta) bool {
+func (r *reader) networking(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) bool {
 	// Every other kind that these groups have, or had.
 	others := []string{
 		"Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "ClusterCIDR", "IngressList",
@@ -253,7 +251,7 @@ func (r *reader) networking(d *decoder, n *node, dups []duplicate, meta typeMeta
 		} else if meta.policyLike() {
 			hint = `did you mean "NetworkPolicy"?`
 		}
-		d.errorf(codeUnknown, n.at, hint, "there is no kind %s in %s: if this is a policy, it would not be enforced",
+		d.errorf(codeUnknown, n.At, hint, "there is no kind %s in %s: if this is a policy, it would not be enforced",
 			meta.kind, meta.apiVersion)
 		return true
 	default:

@@ -1,9 +1,9 @@
 // Package source reads Kubernetes manifests into a model.Snapshot.
 //
-// It is the only package that knows how manifests are spelled. Text is cut
-// into documents (split.go), each document becomes a tree of nodes that know
-// their positions (json.go, yaml.go), and the tree is read once, by hand,
-// into the model (networkpolicy.go, inventory.go, workload.go). Documents are
+// It is the only package that knows how manifests are spelled. Package
+// document makes each of them a tree of nodes that know their positions, and
+// the tree is read once, by hand, into the model (networkpolicy.go,
+// inventory.go, workload.go). Documents are
 // read in parallel; what needs all of them together (owners, duplicates,
 // namespaces and nodes that are only mentioned) happens afterwards in
 // assemble.go, in an order that does not depend on scheduling.

@@ -7,21 +7,6 @@ import (
 	"testing/fstest"
 )
 
-// FuzzBlock checks that whatever the fast parser reads, the library reads as
-// the same tree, positions and duplicates included.
-func FuzzBlock(f *testing.F) {
-	seed(f)
-	for _, s := range []string{
-		"a:\n- b\n-\n- c: d\n  e:\n- - x\n  - y\nf:\n", "a: |\n  x\n   y\n\n  z\nb: |-\n  x\n\n", "- {a: b, c: [d, 1, {}], 'e': \"f\"} # x\n",
-		"a : b\n", "a:  b  # c\n#\n  # d\n\n'x y': z\n", "a: b\n c\n", "a: 'it''s'\n", "1: yes\nno: 0x1f\n~: x\n", "-\n  a: b\n",
-	} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, src []byte) {
-		compareWithLibrary(t, src)
-	})
-}
-
 // FuzzLoad checks that no input makes Load panic or fail, that every finding
 // has a place, and that the result does not depend on the number of workers.
 func FuzzLoad(f *testing.F) {

@@ -96,7 +96,7 @@ func dumpPolicy(b *strings.Builder, p *model.Policy) {
 		}
 		fmt.Fprintf(b, "  %s applies=%t @%s\n", dir, s.Applies, at(s.Pos))
 		for _, r := range s.Rules {
-			fmt.Fprintf(b, "    %s %s%s%s @%s\n", r.ID, r.Verdict, mark(r.AnyPeer, " any-peer"), mark(r.AnyPort, " any-port"), at(r.Pos))
+			fmt.Fprintf(b, "    %s %s%s%s @%s\n", r.ID, r.Verdict, mark(r.AnyPeer, " any-peer")+mark(r.EmptyPeers, " empty-peers"), mark(r.AnyPort, " any-port"), at(r.Pos))
 			for _, q := range r.Peers {
 				if q.Kind == model.PeerBlock {
 					fmt.Fprintf(b, "      block %s except %v @%s\n", q.Block, q.Except, at(q.Pos))

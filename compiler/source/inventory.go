@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/model"
 )
 
@@ -16,7 +17,7 @@ var inventoryKinds = []string{
 // inventoryReader returns what reads documents of the type, or nil. Workloads
 // are read in every version of their group: what matters here has never
 // changed.
-func (r *reader) inventoryReader(t typeMeta) func(*decoder, *node, typeMeta) {
+func (r *reader) inventoryReader(t typeMeta) func(*decoder, *document.Node, typeMeta) {
 	switch t.group() {
 	case groupCore:
 		if t.version() != "v1" {
@@ -48,7 +49,7 @@ func (r *reader) inventoryReader(t typeMeta) func(*decoder, *node, typeMeta) {
 	return nil
 }
 
-func (r *reader) namespace(d *decoder, n *node, _ typeMeta) {
+func (r *reader) namespace(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Namespace", scope{label: true})
 	if d.failed {
 		return
@@ -58,16 +59,16 @@ func (r *reader) namespace(d *decoder, n *node, _ typeMeta) {
 		m.labels = model.Labels{}
 	}
 	m.labels[model.NamespaceNameLabel] = m.name
-	r.out.Namespaces = append(r.out.Namespaces, model.Namespace{Name: m.name, Labels: m.labels, Pos: d.pos(n.at)})
+	r.out.Namespaces = append(r.out.Namespaces, model.Namespace{Name: m.name, Labels: m.labels, Pos: d.pos(n.At)})
 }
 
-func (r *reader) node(d *decoder, n *node, _ typeMeta) {
+func (r *reader) node(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Node", scope{})
-	out := model.Node{Name: m.name, Labels: m.labels, Pos: d.pos(n.at)}
+	out := model.Node{Name: m.name, Labels: m.labels, Pos: d.pos(n.At)}
 	addresses := d.member(d.member(n, "status"), "addresses")
 	for i := range d.items(addresses, "status.addresses") {
-		item := &addresses.children[i].value
-		switch d.member(item, "type").plain() {
+		item := &addresses.Children[i].Value
+		switch d.member(item, "type").PlainText() {
 		case "InternalIP", "ExternalIP":
 			out.Addresses = d.address(out.Addresses, d.member(item, "address"), "the node address")
 		}
@@ -76,7 +77,7 @@ func (r *reader) node(d *decoder, n *node, _ typeMeta) {
 	out.PodCIDRs = d.podCIDR(out.PodCIDRs, d.member(spec, "podCIDR"))
 	cidrs := d.member(spec, "podCIDRs")
 	for i := range d.items(cidrs, "spec.podCIDRs") {
-		out.PodCIDRs = d.podCIDR(out.PodCIDRs, &cidrs.children[i].value)
+		out.PodCIDRs = d.podCIDR(out.PodCIDRs, &cidrs.Children[i].Value)
 	}
 	if !d.failed {
 		r.out.Nodes = append(r.out.Nodes, out)
@@ -84,8 +85,8 @@ func (r *reader) node(d *decoder, n *node, _ typeMeta) {
 }
 
 // podCIDR appends the prefix in n, if there is one and it is new.
-func (d *decoder) podCIDR(list []netip.Prefix, n *node) []netip.Prefix {
-	if n == nil || n.kind == null || n.kind == text && n.text == "" {
+func (d *decoder) podCIDR(list []netip.Prefix, n *document.Node) []netip.Prefix {
+	if n == nil || n.Kind == document.Null || n.Kind == document.Text && n.Text == "" {
 		return list
 	}
 	if p, ok := d.prefix(n, "podCIDR"); ok && !slices.Contains(list, p) {
@@ -96,34 +97,26 @@ func (d *decoder) podCIDR(list []netip.Prefix, n *node) []netip.Prefix {
 
 // member returns a field of an object that may be absent or null, and reports
 // an n that is something else.
-func (d *decoder) member(n *node, key string) *node {
-	if n == nil || n.kind == null {
+func (d *decoder) member(n *document.Node, key string) *document.Node {
+	if n == nil || n.Kind == document.Null {
 		return nil
 	}
-	if n.kind != object {
+	if n.Kind != document.Object {
 		d.wrongType(n, "the value that should hold "+key, "a mapping")
 		return nil
 	}
-	return n.get(key)
-}
-
-// plain returns the text of a string node, or "".
-func (n *node) plain() string {
-	if n != nil && n.kind == text {
-		return n.text
-	}
-	return ""
+	return n.Get(key)
 }
 
 // address appends the address in n, if there is one and it is new.
-func (d *decoder) address(list []netip.Addr, n *node, what string) []netip.Addr {
+func (d *decoder) address(list []netip.Addr, n *document.Node, what string) []netip.Addr {
 	s, ok := d.text(n, what)
 	if !ok || s == "" {
 		return list
 	}
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
-		d.errorf(codeValue, n.at, "", "%s %q is not an IP address", what, s)
+		d.errorf(codeValue, n.At, "", "%s %q is not an IP address", what, s)
 		return list
 	}
 	if addr = addr.Unmap(); !slices.Contains(list, addr) {
@@ -132,48 +125,51 @@ func (d *decoder) address(list []netip.Addr, n *node, what string) []netip.Addr 
 	return list
 }
 
-func (r *reader) service(d *decoder, n *node, _ typeMeta) {
+func (r *reader) service(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Service", scope{namespaced: true})
-	out := model.Service{Namespace: m.namespace, Name: m.name, Pos: d.pos(n.at)}
+	out := model.Service{Namespace: m.namespace, Name: m.name, Pos: d.pos(n.At)}
 	spec := d.member(n, "spec")
 	out.Selector = d.labels(d.member(spec, "selector"), "spec.selector")
 	out.Addresses = d.clusterIP(out.Addresses, d.member(spec, "clusterIP"))
 	for _, key := range []string{"clusterIPs", "externalIPs"} {
 		ips := d.member(spec, key)
 		for i := range d.items(ips, "spec."+key) {
-			out.Addresses = d.clusterIP(out.Addresses, &ips.children[i].value)
+			out.Addresses = d.clusterIP(out.Addresses, &ips.Children[i].Value)
 		}
 	}
 	ingress := d.member(d.member(d.member(n, "status"), "loadBalancer"), "ingress")
 	for i := range d.items(ingress, "status.loadBalancer.ingress") {
-		out.Addresses = d.address(out.Addresses, d.member(&ingress.children[i].value, "ip"), "the load balancer address")
+		out.Addresses = d.address(out.Addresses, d.member(&ingress.Children[i].Value, "ip"), "the load balancer address")
 	}
 	ports := d.member(spec, "ports")
 	for i := range d.items(ports, "spec.ports") {
-		out.Ports = append(out.Ports, d.servicePort(&ports.children[i].value))
+		if p, ok := d.servicePort(&ports.Children[i].Value); ok {
+			out.Ports = append(out.Ports, p)
+		}
 	}
 	if !d.failed {
 		r.out.Services = append(r.out.Services, out)
 	}
 }
 
-func (d *decoder) clusterIP(list []netip.Addr, n *node) []netip.Addr {
-	if n.plain() == "None" {
+func (d *decoder) clusterIP(list []netip.Addr, n *document.Node) []netip.Addr {
+	if n.PlainText() == "None" {
 		return list // headless
 	}
 	return d.address(list, n, "the service address")
 }
 
-func (d *decoder) servicePort(n *node) model.ServicePort {
-	p := model.ServicePort{Protocol: d.containerProtocol(d.member(n, "protocol"))}
+func (d *decoder) servicePort(n *document.Node) (model.ServicePort, bool) {
+	p := model.ServicePort{}
+	var known, ok bool
+	p.Protocol, known = d.containerProtocol(d.member(n, "protocol"))
 	p.Name, _ = d.text(d.member(n, "name"), "the port's name")
-	number, _ := d.number(d.member(n, "port"), "port", 1, 65535)
-	p.Port = uint16(number)
+	p.Port, ok = d.portNumber(d.member(n, "port"), "port")
 	switch target := d.member(n, "targetPort"); {
-	case target == nil || target.kind == null:
+	case target == nil || target.Kind == document.Null:
 		p.TargetPort = p.Port
-	case target.kind == text:
-		p.TargetName = target.text
+	case target.Kind == document.Text:
+		p.TargetName = target.Text
 	default:
 		// 0 is what an API server makes of an empty one: the same as port.
 		v, _ := d.number(target, "targetPort", 0, 65535)
@@ -181,18 +177,32 @@ func (d *decoder) servicePort(n *node) model.ServicePort {
 			p.TargetPort = p.Port
 		}
 	}
-	return p
+	return p, ok && known
 }
 
-// containerProtocol reads the protocol of a container or service port.
-func (d *decoder) containerProtocol(n *node) model.Protocol {
+// portNumber reads the number of a container or service port. One that no port
+// can have is reported, and the port is as good as not there.
+func (d *decoder) portNumber(n *document.Node, what string) (uint16, bool) {
+	if n != nil && n.Kind == document.Integer {
+		if v := n.Int64(); v < 1 || v > 65535 {
+			d.warnf(codeValue, n.At, "", "%s is %s, and must be between 1 and 65535: the port is ignored", what, n.Text)
+			return 0, false
+		}
+	}
+	v, ok := d.number(n, what, 1, 65535)
+	return uint16(v), ok
+}
+
+// containerProtocol reads the protocol of a container or service port, and
+// reports false for one that no port can have.
+func (d *decoder) containerProtocol(n *document.Node) (model.Protocol, bool) {
 	s, ok := d.text(n, "protocol")
 	if !ok || s == "" {
-		return model.TCP
+		return model.TCP, ok
 	}
 	p, known := protocols[s]
 	if !known {
-		d.errorf(codeValue, n.at, "known: TCP, UDP, SCTP", "%q is not the protocol of a port", s)
+		d.warnf(codeValue, n.At, "known: TCP, UDP, SCTP", "%q is not the protocol of a port: the port is ignored", s)
 	}
-	return p
+	return p, known
 }

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"runtime"
 	"sync"
-	"unicode/utf8"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -45,7 +45,7 @@ func LoadFS(fsys fs.FS, o Options) (*model.Snapshot, diag.List, error) {
 // job is a run of chunks of one file that a worker parses together.
 type job struct {
 	file   *file
-	chunks []chunk
+	chunks []document.Chunk
 	out    *batch
 }
 
@@ -96,11 +96,11 @@ func enqueue(jobs chan<- job, f *file, limit int64) error {
 		return nil
 	}
 	f.Digest = sha256.Sum256(src)
-	chunks := splitFile(src, interner{})
+	chunks := document.Split(src, isList, document.Interner{})
 	for len(chunks) > 0 {
 		n, size := 0, 0
-		for n < len(chunks) && (n == 0 || size+len(chunks[n].text) <= run) {
-			size += len(chunks[n].text)
+		for n < len(chunks) && (n == 0 || size+len(chunks[n].Text) <= run) {
+			size += len(chunks[n].Text)
 			n++
 		}
 		b := &batch{}
@@ -111,6 +111,8 @@ func enqueue(jobs chan<- job, f *file, limit int64) error {
 	return nil
 }
 
+func isList(n *document.Node) bool { return typeMetaOf(n).isList() }
+
 func (j *job) parse(cache *cache) {
 	r := &reader{cache: cache, file: j.file, out: j.out}
 	for _, c := range j.chunks {
@@ -120,114 +122,36 @@ func (j *job) parse(cache *cache) {
 	}
 }
 
-func (r *reader) syntax(c chunk, e *syntaxError) {
-	d := &decoder{cache: r.cache, file: r.file.Path, offset: c.at}
-	if e.size && !r.file.explicit && !bytes.Contains(c.text, []byte("apiVersion")) {
+func (r *reader) syntax(c document.Chunk, e *document.Error) {
+	d := &decoder{cache: r.cache, file: r.file.Path, offset: c.At}
+	if e.Size && !r.file.explicit && !bytes.Contains(c.Text, []byte("apiVersion")) {
 		// Lock files and the like; they are nobody's mistake.
-		d.report(diag.Note, codeNoManifest, e.at, "", "not a Kubernetes manifest: apiVersion is missing, and %s", e.msg)
+		d.report(diag.Note, codeNoManifest, e.At, "", "not a Kubernetes manifest: apiVersion is missing, and %s", e.Msg)
 		r.out.diags = append(r.out.diags, d.diags...)
 		return
 	}
-	if bytes.Contains(c.text, []byte("{{")) && !e.limit && e.hint == "" {
-		e.hint = "for a template, give what helm template prints"
+	if bytes.Contains(c.Text, []byte("{{")) && !e.Limit && e.Hint == "" {
+		e.Hint = "for a template, give what helm template prints"
 	}
-	d.errorf(codeSyntax, e.at, e.hint, "%s", e.msg)
+	d.errorf(codeSyntax, e.At, e.Hint, "%s", e.Msg)
 	r.out.diags = append(r.out.diags, d.diags...)
 }
 
 // chunk parses one chunk and reads its documents.
-func (r *reader) chunk(c chunk) *syntaxError {
-	if failure := r.checkText(c); failure != nil {
-		return failure
-	}
-	trees, failure := parse(c, r.cache.names)
+func (r *reader) chunk(c document.Chunk) *document.Error {
+	trees, failure := c.Parse(r.cache.names)
 	def := typeMeta{}
-	if c.item != nil {
-		def = c.item.def
-		if c.item.yaml {
-			if failure == nil && (len(trees) != 1 || trees[0].root.kind != list || len(trees[0].root.children) != 1) {
-				failure = &syntaxError{at: place{1, 1}, msg: "invalid YAML: the list is not laid out as it seems"}
-			}
-			if failure != nil {
-				return failure
-			}
-			trees[0].root = trees[0].root.children[0].value
-		}
+	if c.List != nil {
+		def = typeMetaOf(c.List).item()
 	}
 	for _, t := range trees {
-		if t.root.kind == list && c.item == nil {
-			for i := range t.root.children {
-				r.document(&t.root.children[i].value, t.duplicates, c.at, def)
+		if t.Root.Kind == document.List && c.List == nil {
+			for i := range t.Root.Children {
+				r.document(&t.Root.Children[i].Value, t.Duplicates, c.At, def)
 			}
 			continue
 		}
-		r.document(&t.root, t.duplicates, c.at, def)
+		r.document(&t.Root, t.Duplicates, c.At, def)
 	}
 	return failure
-}
-
-// parse parses a chunk as JSON if it looks like it, else as YAML.
-func parse(c chunk, names interner) ([]*tree, *syntaxError) {
-	text := bytes.TrimLeft(c.text, " \t\r\n")
-	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
-		if t, ok := parseBlock(c.text, names); ok {
-			return []*tree{t}, nil
-		}
-		return parseYAML(c.text, names)
-	}
-	t, failure := parseJSON(c.text, names)
-	if failure == nil {
-		return []*tree{t}, nil
-	}
-	if failure.limit {
-		return nil, failure
-	}
-	trees, yamlFailure := parseYAML(c.text, names)
-	if yamlFailure != nil && jsonish(text) {
-		return trees, failure
-	}
-	return trees, yamlFailure
-}
-
-// checkText refuses what no parser should be given.
-func (r *reader) checkText(c chunk) *syntaxError {
-	if len(c.text) > maxDocumentSize {
-		return &syntaxError{
-			at: place{1, 1}, limit: true, size: true,
-			msg:  "the document is larger than " + byteSize(maxDocumentSize),
-			hint: "the API server takes no object this large; write a long list in block style, one item under the other",
-		}
-	}
-	if i := bytes.IndexByte(c.text, 0); i >= 0 {
-		return &syntaxError{
-			at: placeOf(c.text, i), limit: true,
-			msg:  "the document contains a NUL byte",
-			hint: "save it as UTF-8 text",
-		}
-	}
-	if !utf8.Valid(c.text) {
-		i := 0
-		for i < len(c.text) {
-			r, n := utf8.DecodeRune(c.text[i:])
-			if r == utf8.RuneError && n == 1 {
-				break
-			}
-			i += n
-		}
-		return &syntaxError{
-			at: placeOf(c.text, i), limit: true,
-			msg:  "the document is not valid UTF-8",
-			hint: "save it as UTF-8 text",
-		}
-	}
-	return nil
-}
-
-// placeOf returns the place of a byte offset.
-func placeOf(src []byte, off int) place {
-	before := src[:off]
-	return place{
-		int32(bytes.Count(before, []byte("\n")) + 1),
-		int32(off - bytes.LastIndexByte(before, '\n')),
-	}
 }

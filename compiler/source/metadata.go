@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/model"
 )
 
@@ -30,28 +31,28 @@ const defaultNamespace = "default"
 
 // metadata reads the metadata of an object of any kind, which must have a
 // name, and sets the name of the object for findings.
-func (d *decoder) metadata(doc *node, kind string, s scope) metadata {
+func (d *decoder) metadata(doc *document.Node, kind string, s scope) metadata {
 	m := metadata{}
-	n := doc.get("metadata")
-	if n != nil && n.kind == object {
-		m.namespace = n.string("namespace")
-		m.name = n.string("name")
+	n := doc.Get("metadata")
+	if n != nil && n.Kind == document.Object {
+		m.namespace = n.TextOf("namespace")
+		m.name = n.TextOf("name")
 	}
 	if s.namespaced && m.namespace == "" {
 		m.namespace = defaultNamespace
 	}
 	// The name comes first, so that findings about the rest can say whose.
 	d.object = objectName(kind, m.namespace, m.name, s.namespaced)
-	at := doc.at
+	at := doc.At
 	for i, f := range d.fields(n, "metadata") {
-		v := &n.children[i].value
-		switch f.key {
+		v := &n.Children[i].Value
+		switch f.Key {
 		case "name":
 			d.text(v, "metadata.name")
-			at = v.at
+			at = v.At
 		case "namespace":
 			d.text(v, "metadata.namespace")
-			d.namespaceName(m.namespace, v.at, s)
+			d.namespaceName(m.namespace, v.At, s)
 		case "labels":
 			m.labels = d.labels(v, "metadata.labels")
 		case "ownerReferences":
@@ -72,13 +73,13 @@ func objectName(kind, namespace, name string, namespaced bool) string {
 	return kind + "/" + namespace + "/" + name
 }
 
-func (d *decoder) name(name string, n *node, at place, s scope) {
+func (d *decoder) name(name string, n *document.Node, at document.Place, s scope) {
 	if name == "" {
-		if v := n.get("name"); v != nil && v.kind != null && v.kind != text {
+		if v := n.Get("name"); v != nil && v.Kind != document.Null && v.Kind != document.Text {
 			return // its type has been reported
 		}
 		hint := "add metadata.name"
-		if n.string("generateName") != "" {
+		if n.TextOf("generateName") != "" {
 			hint = "generateName is replaced by a name only in the cluster; add metadata.name"
 		}
 		d.errorf(codeIdentity, at, hint, "metadata.name is missing")
@@ -93,7 +94,7 @@ func (d *decoder) name(name string, n *node, at place, s scope) {
 	}
 }
 
-func (d *decoder) namespaceName(name string, at place, s scope) {
+func (d *decoder) namespaceName(name string, at document.Place, s scope) {
 	if !s.namespaced {
 		return
 	}
@@ -103,17 +104,17 @@ func (d *decoder) namespaceName(name string, at place, s scope) {
 }
 
 // owner returns the controlling owner, or the first one when none is marked.
-func (d *decoder) owner(n *node) ownerRef {
+func (d *decoder) owner(n *document.Node) ownerRef {
 	var owner ownerRef
 	for i, f := range d.items(n, "metadata.ownerReferences") {
-		ref := &f.value
-		if ref.kind != object {
+		ref := &f.Value
+		if ref.Kind != document.Object {
 			d.wrongType(ref, "an item of metadata.ownerReferences", "a mapping")
 			continue
 		}
-		controller := d.boolean(ref.get("controller"), "controller")
+		controller := d.boolean(ref.Get("controller"), "controller")
 		if i == 0 || controller {
-			owner = ownerRef{ref.string("kind"), ref.string("name")}
+			owner = ownerRef{ref.TextOf("kind"), ref.TextOf("name")}
 		}
 		if controller {
 			break
@@ -123,11 +124,11 @@ func (d *decoder) owner(n *node) ownerRef {
 }
 
 // objectMetaFields are the fields of ObjectMeta with their types.
-var objectMetaFields = map[string]kind{
-	"name": text, "generateName": text, "namespace": text, "selfLink": text, "uid": text,
-	"resourceVersion": text, "generation": integer, "creationTimestamp": text,
-	"deletionTimestamp": text, "deletionGracePeriodSeconds": integer, "labels": object,
-	"annotations": object, "ownerReferences": list, "finalizers": list, "managedFields": list,
+var objectMetaFields = map[string]document.Kind{
+	"name": document.Text, "generateName": document.Text, "namespace": document.Text, "selfLink": document.Text, "uid": document.Text,
+	"resourceVersion": document.Text, "generation": document.Integer, "creationTimestamp": document.Text,
+	"deletionTimestamp": document.Text, "deletionGracePeriodSeconds": document.Integer, "labels": document.Object,
+	"annotations": document.Object, "ownerReferences": document.List, "finalizers": document.List, "managedFields": document.List,
 }
 
 var ownerReferenceFields = []string{"apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"}
@@ -136,42 +137,42 @@ var managedFieldsFields = []string{"manager", "operation", "apiVersion", "time",
 
 // strictMetadata reports what the API server would not accept in a policy's
 // metadata, beyond what metadata reads.
-func (d *decoder) strictMetadata(n *node) {
-	if n == nil || n.kind != object {
+func (d *decoder) strictMetadata(n *document.Node) {
+	if n == nil || n.Kind != document.Object {
 		return
 	}
-	for i := range n.children {
-		f := &n.children[i]
-		want, known := objectMetaFields[f.key]
+	for i := range n.Children {
+		f := &n.Children[i]
+		want, known := objectMetaFields[f.Key]
 		switch {
 		case !known:
 			d.unknown(f, "metadata", "name", "namespace", "labels", "annotations")
-		case f.key == "annotations":
-			d.annotations(&f.value)
-		case f.key == "ownerReferences":
-			d.knownFields(&f.value, "ownerReferences", ownerReferenceFields)
-		case f.key == "managedFields":
-			d.knownFields(&f.value, "managedFields", managedFieldsFields)
-		case f.key == "name" || f.key == "namespace" || f.key == "labels" || f.value.kind == null:
+		case f.Key == "annotations":
+			d.annotations(&f.Value)
+		case f.Key == "ownerReferences":
+			d.knownFields(&f.Value, "ownerReferences", ownerReferenceFields)
+		case f.Key == "managedFields":
+			d.knownFields(&f.Value, "managedFields", managedFieldsFields)
+		case f.Key == "name" || f.Key == "namespace" || f.Key == "labels" || f.Value.Kind == document.Null:
 			// Read by metadata, or absent.
-		case f.value.kind != want:
-			d.wrongType(&f.value, "metadata."+f.key, want.String())
+		case f.Value.Kind != want:
+			d.wrongType(&f.Value, "metadata."+f.Key, want.String())
 		}
 	}
 }
 
-func (d *decoder) annotations(n *node) {
+func (d *decoder) annotations(n *document.Node) {
 	for i, f := range d.fields(n, "metadata.annotations") {
-		d.text(&n.children[i].value, "the value of annotation "+f.key)
+		d.text(&n.Children[i].Value, "the value of annotation "+f.Key)
 		// Unlike those of labels, their keys may have upper-case prefixes.
-		d.labelKey(strings.ToLower(f.key), f.at)
+		d.labelKey(strings.ToLower(f.Key), f.At)
 	}
 }
 
-func (d *decoder) knownFields(n *node, what string, known []string) {
+func (d *decoder) knownFields(n *document.Node, what string, known []string) {
 	for _, item := range d.items(n, "metadata."+what) {
-		for i := range d.fields(&item.value, "an item of metadata."+what) {
-			if f := &item.value.children[i]; !slices.Contains(known, f.key) {
+		for i := range d.fields(&item.Value, "an item of metadata."+what) {
+			if f := &item.Value.Children[i]; !slices.Contains(known, f.Key) {
 				d.unknown(f, what, known...)
 			}
 		}

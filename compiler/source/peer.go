@@ -3,20 +3,21 @@ package source
 import (
 	"net/netip"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/model"
 )
 
 // peer reads one item of from or to in a policy of the given namespace.
-func (d *decoder) peer(n *node, namespace string) (model.Peer, bool) {
+func (d *decoder) peer(n *document.Node, namespace string) (model.Peer, bool) {
 	before := d.failed
 	d.failed = false
-	var pods, namespaces, block *node
+	var pods, namespaces, block *document.Node
 	for i, f := range d.fields(n, "a peer") {
-		v := &n.children[i].value
-		if v.kind == null {
+		v := &n.Children[i].Value
+		if v.Kind == document.Null {
 			v = nil // null is absent, not the selector that matches everything
 		}
-		switch f.key {
+		switch f.Key {
 		case "podSelector":
 			pods = v
 		case "namespaceSelector":
@@ -24,10 +25,10 @@ func (d *decoder) peer(n *node, namespace string) (model.Peer, bool) {
 		case "ipBlock":
 			block = v
 		default:
-			d.unknown(&n.children[i], "a peer", "podSelector", "namespaceSelector", "ipBlock")
+			d.unknown(&n.Children[i], "a peer", "podSelector", "namespaceSelector", "ipBlock")
 		}
 	}
-	p := model.Peer{Kind: model.PeerPods, Pos: d.pos(n.at)}
+	p := model.Peer{Kind: model.PeerPods, Pos: d.pos(n.At)}
 	if block != nil {
 		p.Kind = model.PeerBlock
 		d.ipBlock(&p, block)
@@ -42,9 +43,9 @@ func (d *decoder) peer(n *node, namespace string) (model.Peer, bool) {
 	}
 	switch {
 	case block != nil && (pods != nil || namespaces != nil):
-		d.errorf(codePeer, n.at, "write them as two items of the list", "ipBlock cannot stand together with selectors in one peer")
+		d.errorf(codePeer, n.At, "write them as two items of the list", "ipBlock cannot stand together with selectors in one peer")
 	case block == nil && pods == nil && namespaces == nil && !d.failed:
-		d.errorf(codePeer, n.at, "give podSelector, namespaceSelector or ipBlock; {} as selector matches everything",
+		d.errorf(codePeer, n.At, "give podSelector, namespaceSelector or ipBlock; {} as selector matches everything",
 			"the peer is empty")
 	}
 	ok := !d.failed
@@ -52,36 +53,36 @@ func (d *decoder) peer(n *node, namespace string) (model.Peer, bool) {
 	return p, ok
 }
 
-func (d *decoder) ipBlock(p *model.Peer, n *node) {
-	var cidr, except *node
+func (d *decoder) ipBlock(p *model.Peer, n *document.Node) {
+	var cidr, except *document.Node
 	for i, f := range d.fields(n, "ipBlock") {
-		switch v := &n.children[i].value; f.key {
+		switch v := &n.Children[i].Value; f.Key {
 		case "cidr":
 			cidr = v
 		case "except":
 			except = v
 		default:
-			d.unknown(&n.children[i], "ipBlock", "cidr", "except")
+			d.unknown(&n.Children[i], "ipBlock", "cidr", "except")
 		}
 	}
-	if n.kind != object {
+	if n.Kind != document.Object {
 		return
 	}
-	if cidr == nil || cidr.kind == null {
-		d.errorf(codeCIDR, n.at, "add cidr", "ipBlock has no cidr")
+	if cidr == nil || cidr.Kind == document.Null {
+		d.errorf(codeCIDR, n.At, "add cidr", "ipBlock has no cidr")
 		return
 	}
 	block, ok := d.prefix(cidr, "cidr")
 	p.Block = block
 	for i := range d.items(except, "except") {
-		v := &except.children[i].value
+		v := &except.Children[i].Value
 		e, exceptOK := d.prefix(v, "an item of except")
 		switch {
 		case !ok || !exceptOK:
 		case e.Addr().Is4() != block.Addr().Is4():
-			d.errorf(codeFamily, v.at, "remove it", "except %s and cidr %s are of different address families", e, block)
+			d.errorf(codeFamily, v.At, "remove it", "except %s and cidr %s are of different address families", e, block)
 		case e.Bits() <= block.Bits() || !block.Contains(e.Addr()):
-			d.errorf(codeExcept, v.at, "except must be a smaller part of cidr; leave the peer out to exclude all of it",
+			d.errorf(codeExcept, v.At, "except must be a smaller part of cidr; leave the peer out to exclude all of it",
 				"except %s is not a strict subset of cidr %s", e, block)
 		default:
 			p.Except = append(p.Except, e)
@@ -91,7 +92,7 @@ func (d *decoder) ipBlock(p *model.Peer, n *node) {
 
 // prefix reads a CIDR. Host bits are masked with a warning: the API server
 // keeps such policies where they exist, and reads them like that.
-func (d *decoder) prefix(n *node, what string) (netip.Prefix, bool) {
+func (d *decoder) prefix(n *document.Node, what string) (netip.Prefix, bool) {
 	s, ok := d.text(n, what)
 	if !ok {
 		return netip.Prefix{}, false
@@ -102,16 +103,16 @@ func (d *decoder) prefix(n *node, what string) (netip.Prefix, bool) {
 		if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
 			hint = "for a single address write " + netip.PrefixFrom(addr, addr.BitLen()).String()
 		}
-		d.errorf(codeCIDR, n.at, hint, "%s %q is not a CIDR", what, s)
+		d.errorf(codeCIDR, n.At, hint, "%s %q is not a CIDR", what, s)
 		return p, false
 	}
 	if p.Addr().Is4In6() {
 		// Some software reads these as IPv4 and some as IPv6.
-		d.errorf(codeCIDR, n.at, "write it as IPv4", "%s %s is an IPv4-mapped IPv6 prefix, which has no single meaning", what, s)
+		d.errorf(codeCIDR, n.At, "write it as IPv4", "%s %s is an IPv4-mapped IPv6 prefix, which has no single meaning", what, s)
 		return p, false
 	}
 	if p != p.Masked() {
-		d.warnf(codeCIDR, n.at, "write "+p.Masked().String(), "%s %s has bits set beyond the prefix length; it means %s", what, s, p.Masked())
+		d.warnf(codeCIDR, n.At, "write "+p.Masked().String(), "%s %s has bits set beyond the prefix length; it means %s", what, s, p.Masked())
 	}
 	return p.Masked(), true
 }

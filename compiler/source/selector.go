@@ -4,59 +4,60 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/model"
 )
 
 // selector reads a LabelSelector. Null and {} both match everything; that a
 // selector is absent is for the caller to notice.
-func (d *decoder) selector(n *node, what string) model.Selector {
+func (d *decoder) selector(n *document.Node, what string) model.Selector {
 	var reqs []model.Requirement
 	for i, f := range d.fields(n, what) {
-		v := &n.children[i].value
-		switch f.key {
+		v := &n.Children[i].Value
+		switch f.Key {
 		case "matchLabels":
 			for j, l := range d.fields(v, what+".matchLabels") {
-				if r, ok := d.matchLabel(&v.children[j], l.key); ok {
+				if r, ok := d.matchLabel(&v.Children[j], l.Key); ok {
 					reqs = append(reqs, r)
 				}
 			}
 		case "matchExpressions":
 			for j := range d.items(v, what+".matchExpressions") {
-				if r, ok := d.matchExpression(&v.children[j].value); ok {
+				if r, ok := d.matchExpression(&v.Children[j].Value); ok {
 					reqs = append(reqs, r)
 				}
 			}
 		default:
-			d.unknown(&n.children[i], what, "matchLabels", "matchExpressions")
+			d.unknown(&n.Children[i], what, "matchLabels", "matchExpressions")
 		}
 	}
 	s := model.NewSelector(reqs)
 	if why := contradiction(s); why != "" {
-		d.warnf(codeImpossible, n.at, "remove one of the two requirements", "%s can match nothing on any cluster: %s", what, why)
+		d.warnf(codeImpossible, n.At, "remove one of the two requirements", "%s can match nothing on any cluster: %s", what, why)
 	}
 	return s
 }
 
 // namespaceSelector reads a selector on namespaces, all of which have the
 // label with their name.
-func (d *decoder) namespaceSelector(n *node) model.Selector {
+func (d *decoder) namespaceSelector(n *document.Node) model.Selector {
 	s := d.selector(n, "namespaceSelector")
 	for _, r := range s.Requirements {
 		if r.Key == model.NamespaceNameLabel && r.Op == model.DoesNotExist {
-			d.warnf(codeImpossible, n.at, "remove the requirement",
+			d.warnf(codeImpossible, n.At, "remove the requirement",
 				"namespaceSelector can match nothing on any cluster: every namespace has the label %s", r.Key)
 		}
 	}
 	return s
 }
 
-func (d *decoder) matchLabel(f *field, key string) (model.Requirement, bool) {
-	value, ok := d.text(&f.value, fmt.Sprintf("the value of label %q", key))
-	if f.value.kind == null {
-		d.warnf(codeSelector, f.at, `write "" if that is meant`,
+func (d *decoder) matchLabel(f *document.Field, key string) (model.Requirement, bool) {
+	value, ok := d.text(&f.Value, fmt.Sprintf("the value of label %q", key))
+	if f.Value.Kind == document.Null {
+		d.warnf(codeSelector, f.At, `write "" if that is meant`,
 			"label %q has no value; Kubernetes reads that as the empty string", key)
 	}
-	ok = d.labelKey(key, f.at) && ok && d.labelValue(value, f.value.at)
+	ok = d.labelKey(key, f.At) && ok && d.labelValue(value, f.Value.At)
 	return model.Requirement{Key: key, Op: model.In, Values: []string{value}}, ok
 }
 
@@ -64,46 +65,46 @@ var operators = map[string]model.Operator{
 	"In": model.In, "NotIn": model.NotIn, "Exists": model.Exists, "DoesNotExist": model.DoesNotExist,
 }
 
-func (d *decoder) matchExpression(n *node) (model.Requirement, bool) {
+func (d *decoder) matchExpression(n *document.Node) (model.Requirement, bool) {
 	before := d.failed
 	d.failed = false
 	var r model.Requirement
-	var values *node
+	var values *document.Node
 	var operator string
-	operatorAt, keyAt := n.at, n.at
+	operatorAt, keyAt := n.At, n.At
 	for i, f := range d.fields(n, "an item of matchExpressions") {
-		v := &n.children[i].value
-		switch f.key {
+		v := &n.Children[i].Value
+		switch f.Key {
 		case "key":
 			r.Key, _ = d.text(v, "key")
-			keyAt = v.at
+			keyAt = v.At
 		case "operator":
 			operator, _ = d.text(v, "operator")
-			operatorAt = v.at
+			operatorAt = v.At
 		case "values":
 			values = v
 			for j := range d.items(v, "values") {
-				item := &v.children[j].value
-				if s, ok := d.text(item, "an item of values"); ok && d.labelValue(s, item.at) {
+				item := &v.Children[j].Value
+				if s, ok := d.text(item, "an item of values"); ok && d.labelValue(s, item.At) {
 					r.Values = append(r.Values, s)
 				}
 			}
 		default:
-			d.unknown(&n.children[i], "matchExpressions", "key", "operator", "values")
+			d.unknown(&n.Children[i], "matchExpressions", "key", "operator", "values")
 		}
 	}
 	if !d.failed {
 		d.labelKey(r.Key, keyAt)
-		r.Op = d.operator(operator, operatorAt, len(r.Values), values, n.at)
+		r.Op = d.operator(operator, operatorAt, len(r.Values), values, n.At)
 	}
 	ok := !d.failed
 	d.failed = d.failed || before
 	return r, ok
 }
 
-func (d *decoder) operator(name string, at place, count int, values *node, exprAt place) model.Operator {
+func (d *decoder) operator(name string, at document.Place, count int, values *document.Node, exprAt document.Place) model.Operator {
 	if values != nil {
-		exprAt = values.at
+		exprAt = values.At
 	}
 	op, ok := operators[name]
 	switch {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/model"
 )
 
@@ -23,15 +24,19 @@ type workloadRecord struct {
 	retired bool // an old revision of its owner, scaled to zero
 }
 
-func (r *reader) pod(d *decoder, n *node, _ typeMeta) {
+func (r *reader) pod(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Pod", scope{namespaced: true})
 	p := podRecord{owner: m.owner, hash: m.labels["pod-template-hash"]}
-	p.pod = model.Pod{Namespace: m.namespace, Name: m.name, Labels: m.labels, Pos: d.pos(n.at)}
+	p.pod = model.Pod{Namespace: m.namespace, Name: m.name, Labels: m.labels, Pos: d.pos(n.At)}
 	d.podSpec(&p.pod, d.member(n, "spec"))
 	status := d.member(n, "status")
-	switch d.member(status, "phase").plain() {
+	switch phase := d.member(status, "phase"); phase.PlainText() {
 	case "Succeeded", "Failed":
 		p.pod.Finished = true
+	case "", "Pending", "Running", "Unknown":
+	default:
+		d.warnf(codeValue, phase.At, "known: Pending, Running, Succeeded, Failed, Unknown",
+			"%q is not a phase: the pod is read as one that runs", phase.Text)
 	}
 	p.pod.Addresses = d.addresses(status, "podIP", "podIPs")
 	p.hostIPs = d.addresses(status, "hostIP", "hostIPs")
@@ -41,55 +46,58 @@ func (r *reader) pod(d *decoder, n *node, _ typeMeta) {
 }
 
 // addresses reads an address and the list that later took its place.
-func (d *decoder) addresses(status *node, single, plural string) []netip.Addr {
+func (d *decoder) addresses(status *document.Node, single, plural string) []netip.Addr {
 	out := d.address(nil, d.member(status, single), single)
 	items := d.member(status, plural)
 	for i := range d.items(items, plural) {
-		out = d.address(out, d.member(&items.children[i].value, "ip"), plural)
+		out = d.address(out, d.member(&items.Children[i].Value, "ip"), plural)
 	}
 	return out
 }
 
 // podSpec reads what matters of a pod's or a template's spec.
-func (d *decoder) podSpec(p *model.Pod, spec *node) {
+func (d *decoder) podSpec(p *model.Pod, spec *document.Node) {
 	p.HostNetwork = d.boolean(d.member(spec, "hostNetwork"), "hostNetwork")
 	p.Node, _ = d.text(d.member(spec, "nodeName"), "nodeName")
 	containers := d.member(spec, "containers")
 	for i := range d.items(containers, "containers") {
-		d.containerPorts(p, &containers.children[i].value)
+		d.containerPorts(p, &containers.Children[i].Value)
 	}
 	inits := d.member(spec, "initContainers")
 	for i := range d.items(inits, "initContainers") {
-		c := &inits.children[i].value
+		c := &inits.Children[i].Value
 		// Only those that keep running beside the containers serve anything.
-		if d.member(c, "restartPolicy").plain() == "Always" {
+		switch policy := d.member(c, "restartPolicy"); policy.PlainText() {
+		case "Always":
 			d.containerPorts(p, c)
+		case "", "Never", "OnFailure":
+		default:
+			d.warnf(codeValue, policy.At, "known: Always, Never, OnFailure",
+				"%q is not a restartPolicy: the container is read as one that ends before the others start", policy.Text)
 		}
 	}
 }
 
-func (d *decoder) containerPorts(p *model.Pod, container *node) {
+func (d *decoder) containerPorts(p *model.Pod, container *document.Node) {
 	ports := d.member(container, "ports")
 	for i := range d.items(ports, "ports") {
-		n := &ports.children[i].value
-		port := model.ContainerPort{Protocol: d.containerProtocol(d.member(n, "protocol"))}
+		n := &ports.Children[i].Value
+		protocol, known := d.containerProtocol(d.member(n, "protocol"))
+		port := model.ContainerPort{Protocol: protocol}
 		port.Name, _ = d.text(d.member(n, "name"), "the port's name")
 		at := d.member(n, "containerPort")
-		number, ok := d.number(at, "containerPort", 1, 65535)
-		if !ok {
-			if n.kind == object && (at == nil || at.kind == null) {
-				d.errorf(codeValue, n.at, "add containerPort", "the port has no containerPort")
-			}
-			continue
+		number, ok := d.portNumber(at, "containerPort")
+		if n.Kind == document.Object && (at == nil || at.Kind == document.Null) {
+			d.warnf(codeValue, n.At, "add containerPort", "the port has no containerPort and is ignored")
 		}
-		port.Number = uint16(number)
-		if !slices.Contains(p.Ports, port) {
+		port.Number = number
+		if ok && known && !slices.Contains(p.Ports, port) {
 			p.Ports = append(p.Ports, port)
 		}
 	}
 }
 
-func (r *reader) workload(d *decoder, n *node, t typeMeta) {
+func (r *reader) workload(d *decoder, n *document.Node, t typeMeta) {
 	m := d.metadata(n, t.kind, scope{namespaced: true})
 	spec := d.member(n, "spec")
 	w := workloadRecord{kind: t.kind, owner: m.owner}
@@ -108,7 +116,7 @@ func (r *reader) workload(d *decoder, n *node, t typeMeta) {
 		Workload:  t.kind + "/" + m.name,
 		StandIn:   true,
 		Labels:    d.labels(d.member(d.member(template, "metadata"), "labels"), "the template's labels"),
-		Pos:       d.pos(n.at),
+		Pos:       d.pos(n.At),
 	}
 	d.podSpec(&w.standIn, d.member(template, "spec"))
 	if !d.failed {

@@ -1,4 +1,4 @@
-package source
+package document
 
 import (
 	"bytes"
@@ -7,34 +7,39 @@ import (
 	"unicode/utf8"
 )
 
-// chunk is a piece of a file that is parsed on its own: a document, or one
+// Chunk is a piece of a file that is parsed on its own: a document, or one
 // item of a list that was cut up. Cutting before parsing lets documents be
 // parsed in parallel and keeps one broken document from hiding the others.
-type chunk struct {
-	text []byte
-	at   offset
-	// item is set for an element of a cut list.
-	item *listItem
+type Chunk struct {
+	Text []byte
+	At   Offset
+	// list is the list that the chunk is an item of, without its items; nil
+	// for a whole document. The items of a bare JSON array have a null list.
+	List     *Node
+	sequence bool // the text is a YAML sequence of one item, which is meant
 }
 
-// listItem says what the list around a chunk is.
-type listItem struct {
-	def  typeMeta // apiVersion and kind that an item without its own has
-	yaml bool     // the text is a YAML sequence of this one item
+// splitter cuts one file.
+type splitter struct {
+	isList func(*Node) bool
+	names  Interner
 }
 
-// splitFile cuts a file into chunks, in order.
-func splitFile(src []byte, names interner) []chunk {
+// Split cuts a file into chunks, in order. Large lists are cut at the
+// items of their field "items"; isList tells from the rest whether a document
+// is one.
+func Split(src []byte, isList func(*Node) bool, names Interner) []Chunk {
+	s := splitter{isList, names}
 	src = decodeUTF16(src)
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	if chunks, ok := splitJSON(src, offset{}, names); ok {
+	if chunks, ok := s.json(src, Offset{}); ok {
 		return chunks
 	}
-	var chunks []chunk
+	var chunks []Chunk
 	for _, c := range splitYAML(src) {
-		if cut, ok := splitJSON(c.text, c.at, names); ok {
+		if cut, ok := s.json(c.Text, c.At); ok {
 			chunks = append(chunks, cut...)
-		} else if cut, ok := splitYAMLList(c, names); ok {
+		} else if cut, ok := s.yamlList(c); ok {
 			chunks = append(chunks, cut...)
 		} else {
 			chunks = append(chunks, c)
@@ -71,13 +76,13 @@ func decodeUTF16(src []byte) []byte {
 // splitYAML cuts at document markers. A line that starts with "---" or "..."
 // followed by white space is one wherever it stands: YAML allows neither
 // inside any scalar at the start of a line.
-func splitYAML(src []byte) []chunk {
-	var chunks []chunk
+func splitYAML(src []byte) []Chunk {
+	var chunks []Chunk
 	start, startLine := 0, 0
 	open := false // something other than comments and directives since start
 	cut := func(end, line int) {
 		if text := src[start:end]; !onlyComments(text) {
-			chunks = append(chunks, chunk{text: text, at: offset{line: startLine}})
+			chunks = append(chunks, Chunk{Text: text, At: Offset{Line: startLine}})
 		}
 		start, startLine, open = end, line, false
 	}
@@ -125,53 +130,53 @@ func onlyComments(text []byte) bool {
 	return true
 }
 
-// splitYAMLList cuts a large document of some List kind, written in the block
+// yamlList cuts a large document of some List kind, written in the block
 // style that kubectl writes, at the items of its top-level "items" key. It
 // reports false when the document is something else; then it is parsed whole.
-func splitYAMLList(doc chunk, names interner) ([]chunk, bool) {
+func (s *splitter) yamlList(doc Chunk) ([]Chunk, bool) {
 	const worthwhile = 256 << 10
-	if len(doc.text) < worthwhile {
+	if len(doc.Text) < worthwhile {
 		return nil, false
 	}
 	// An alias may refer to another item. Where the whole can be parsed it is;
 	// beyond that size an item with such an alias is refused.
-	if len(doc.text) <= maxDocumentSize && (bytes.Contains(doc.text, []byte(": *")) || bytes.Contains(doc.text, []byte("- *"))) {
+	if len(doc.Text) <= maxDocumentSize && (bytes.Contains(doc.Text, []byte(": *")) || bytes.Contains(doc.Text, []byte("- *"))) {
 		return nil, false
 	}
-	items, ok := blockItems(doc.text)
+	items, ok := blockItems(doc.Text)
 	if !ok {
 		return nil, false
 	}
 	// What is left without the items tells what kind of list it is. Its lines
 	// keep their numbers.
-	header := bytes.Clone(doc.text[:items.colon+1])
+	header := bytes.Clone(doc.Text[:items.colon+1])
 	header = append(header, " []"...)
 	header = append(header, bytes.Repeat([]byte("\n"), items.endLine-items.keyLine)...)
-	header = append(header, doc.text[items.end:]...)
+	header = append(header, doc.Text[items.end:]...)
 	if len(header) > maxDocumentSize {
 		return nil, false
 	}
-	trees, err := parseYAML(header, names)
+	trees, err := parseYAML(header, s.names)
 	if err != nil || len(trees) != 1 {
 		return nil, false
 	}
-	root := &trees[0].root
-	meta := typeMetaOf(root)
+	root := &trees[0].Root
 	// The key must have been read as one, not as text inside some scalar.
-	at := root.get("items")
-	if !meta.isList() || at == nil || at.kind != list || int(at.at.line) != items.keyLine+1 {
+	at := root.Get("items")
+	if !s.isList(root) || at == nil || at.Kind != List || int(at.At.Line) != items.keyLine+1 {
 		return nil, false
 	}
-	chunks := []chunk{{text: header, at: doc.at}}
-	for i, s := range items.starts {
+	chunks := []Chunk{{Text: header, At: doc.At}}
+	for i, start := range items.starts {
 		end := items.end
 		if i+1 < len(items.starts) {
 			end = items.starts[i+1].off
 		}
-		chunks = append(chunks, chunk{
-			text: doc.text[s.off:end],
-			at:   offset{line: doc.at.line + s.line},
-			item: &listItem{def: meta.item(), yaml: true},
+		chunks = append(chunks, Chunk{
+			Text:     doc.Text[start.off:end],
+			At:       Offset{Line: doc.At.Line + start.line},
+			List:     root,
+			sequence: true,
 		})
 	}
 	return chunks, true

@@ -1,4 +1,4 @@
-package source
+package document
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 // yamlReader turns the nodes of the YAML library into ours: aliases expanded
 // within limits, merge keys applied, scalars resolved as kubectl does.
 type yamlReader struct {
-	tree
+	Tree
 	lines   [][]byte // of the source, when columns need mapping from characters to bytes
-	names   interner
+	names   Interner
 	nodes   int
 	aliased int // nodes made by expanding aliases
 	inAlias int // depth of aliases being expanded
@@ -28,18 +28,18 @@ type yamlReader struct {
 
 // parseYAML parses all documents in src; usually that is one, since the text
 // has been cut at document boundaries.
-func parseYAML(src []byte, names interner) (trees []*tree, failure *syntaxError) {
+func parseYAML(src []byte, names Interner) (trees []*Tree, failure *Error) {
 	// The library is not ours and its input may be hostile: should it panic,
 	// the document is refused and all others are still read.
 	defer func() {
 		if r := recover(); r != nil {
-			failure = &syntaxError{at: place{1, 1}, msg: "invalid YAML: the document cannot be parsed"}
+			failure = &Error{At: Place{1, 1}, Msg: "invalid YAML: the document cannot be parsed"}
 		}
 	}()
 	// The library's nodes are several times as large as ours, and it makes
 	// all of them before it hands over the first.
 	if separators(src) > 4*maxNodes {
-		return nil, tooMany(place{1, 1})
+		return nil, tooMany(Place{1, 1})
 	}
 	var lines [][]byte
 	if !isASCII(src) {
@@ -56,41 +56,44 @@ func parseYAML(src []byte, names interner) (trees []*tree, failure *syntaxError)
 			return trees, yamlFailure(src, err)
 		}
 		r := &yamlReader{lines: lines, names: names}
-		if r.root, failure = r.convert(&y, 0); failure != nil {
+		if r.Root, failure = r.convert(&y, 0); failure != nil {
 			return trees, failure
 		}
-		trees = append(trees, &r.tree)
+		trees = append(trees, &r.Tree)
 	}
 }
 
 var (
 	yamlErrorLine = regexp.MustCompile(`^line (\d+): `)
-	// Errors of the library's parser, unlike those of its scanner, count
-	// lines from 0.
-	yamlParserError = regexp.MustCompile(`^did not find expected (<|node content|'-' indicator|key|',' or)`)
+	// The library numbers the lines of its parser's errors from 0, unlike those
+	// of its scanner's. These are all that its parser has.
+	yamlParserError = regexp.MustCompile(`^did not find expected (<(stream-start|document start)>|node content|'-' indicator|key|',' or)` +
+		`|^found (undefined tag handle|duplicate %|incompatible YAML)`)
 	yamlAnchorError = regexp.MustCompile(`^unknown anchor '(.*)' referenced`)
 )
 
 // yamlFailure turns the library's error, which has its position in its text
 // if anywhere, into ours.
-func yamlFailure(src []byte, err error) *syntaxError {
+func yamlFailure(src []byte, err error) *Error {
 	msg := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := place{1, 0}
+	at := Place{1, 0}
 	if m := yamlErrorLine.FindStringSubmatch(msg); m != nil {
 		n, _ := strconv.Atoi(m[1])
-		at.line = int32(n)
+		at.Line = int32(n)
 		msg = msg[len(m[0]):]
 		if yamlParserError.MatchString(msg) {
-			at.line++
+			at.Line++
 		}
+		// The end of the text may count as a line of its own.
+		at.Line = min(at.Line, int32(1+bytes.Count(bytes.TrimRight(src, " \t\r\n"), []byte("\n"))))
 	} else if m := yamlAnchorError.FindStringSubmatch(msg); m != nil {
 		if i := bytes.Index(src, []byte("*"+m[1])); i >= 0 {
 			at = placeOf(src, i)
 		}
 	}
-	e := &syntaxError{at: at, msg: "invalid YAML: " + msg}
+	e := &Error{At: at, Msg: "invalid YAML: " + msg}
 	if strings.Contains(msg, "exceeded max depth") {
-		e.limit = true
+		e.Limit = true
 	}
 	return e
 }
@@ -117,9 +120,9 @@ func isASCII(b []byte) bool {
 	return true
 }
 
-// place returns where y stands, its column in bytes.
-func (r *yamlReader) place(y *yaml.Node) place {
-	p := place{int32(y.Line), int32(y.Column)}
+// Place returns where y stands, its column in bytes.
+func (r *yamlReader) place(y *yaml.Node) Place {
+	p := Place{int32(y.Line), int32(y.Column)}
 	if r.lines == nil || y.Line < 1 || y.Line > len(r.lines) {
 		return p
 	}
@@ -130,66 +133,66 @@ func (r *yamlReader) place(y *yaml.Node) place {
 		rest = rest[n:]
 		col += n
 	}
-	p.col = int32(col)
+	p.Col = int32(col)
 	return p
 }
 
-func (r *yamlReader) convert(y *yaml.Node, depth int) (node, *syntaxError) {
+func (r *yamlReader) convert(y *yaml.Node, depth int) (Node, *Error) {
 	at := r.place(y)
 	if depth > maxDepth {
-		return node{}, tooDeep(at)
+		return Node{}, tooDeep(at)
 	}
 	if r.nodes++; r.nodes > maxNodes {
-		return node{}, tooMany(at)
+		return Node{}, tooMany(at)
 	}
 	if r.inAlias > 0 {
 		if r.aliased++; r.aliased > maxAliasNodes {
-			return node{}, &syntaxError{
-				at: at, limit: true,
-				msg:  fmt.Sprintf("the document's aliases expand to more than %d values", maxAliasNodes),
-				hint: "write the values out instead of nesting aliases",
+			return Node{}, &Error{
+				At: at, Limit: true,
+				Msg:  fmt.Sprintf("the document's aliases expand to more than %d values", maxAliasNodes),
+				Hint: "write the values out instead of nesting aliases",
 			}
 		}
 	}
 	switch y.Kind {
 	case yaml.DocumentNode:
 		if len(y.Content) == 0 {
-			return node{at: at}, nil
+			return Node{At: at}, nil
 		}
 		return r.convert(y.Content[0], depth)
 	case yaml.AliasNode:
 		r.inAlias++
 		n, err := r.convert(y.Alias, depth+1)
 		r.inAlias--
-		n.at = at
+		n.At = at
 		return n, err
 	case yaml.ScalarNode:
 		return r.scalar(y, at)
 	case yaml.SequenceNode:
 		if !knownTag(y, "!!seq") {
-			return node{}, unknownTag(y, at)
+			return Node{}, unknownTag(y, at)
 		}
-		n := node{kind: list, at: at, children: slices.Grow([]field(nil), len(y.Content))}
+		n := Node{Kind: List, At: at, Children: slices.Grow([]Field(nil), len(y.Content))}
 		for _, c := range y.Content {
 			v, err := r.convert(c, depth+1)
 			if err != nil {
-				return node{}, err
+				return Node{}, err
 			}
-			n.children = append(n.children, field{at: v.at, value: v})
+			n.Children = append(n.Children, Field{At: v.At, Value: v})
 		}
 		return n, nil
 	case yaml.MappingNode:
 		if !knownTag(y, "!!map") {
-			return node{}, unknownTag(y, at)
+			return Node{}, unknownTag(y, at)
 		}
 		return r.mapping(y, at, depth)
 	default:
-		return node{}, &syntaxError{at: at, msg: "invalid YAML: unexpected node"}
+		return Node{}, &Error{At: at, Msg: "invalid YAML: unexpected node"}
 	}
 }
 
-func (r *yamlReader) mapping(y *yaml.Node, at place, depth int) (node, *syntaxError) {
-	n := node{kind: object, at: at, children: slices.Grow([]field(nil), len(y.Content)/2)}
+func (r *yamlReader) mapping(y *yaml.Node, at Place, depth int) (Node, *Error) {
+	n := Node{Kind: Object, At: at, Children: slices.Grow([]Field(nil), len(y.Content)/2)}
 	var index map[string]int
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(y.Content); i += 2 {
@@ -198,22 +201,22 @@ func (r *yamlReader) mapping(y *yaml.Node, at place, depth int) (node, *syntaxEr
 			merges = append(merges, v)
 			continue
 		}
-		f := field{at: r.place(k)}
-		var err *syntaxError
-		if f.key, err = r.key(k, depth); err != nil {
+		f := Field{At: r.place(k)}
+		var err *Error
+		if f.Key, err = r.key(k, depth); err != nil {
 			return n, err
 		}
-		if f.value, err = r.convert(v, depth+1); err != nil {
+		if f.Value, err = r.convert(v, depth+1); err != nil {
 			return n, err
 		}
-		n.children, index = r.add(n.children, index, f)
+		n.Children, index = r.add(n.Children, index, f)
 	}
 	if len(merges) == 0 {
 		return n, nil
 	}
-	have := make(map[string]bool, len(n.children))
-	for i := range n.children {
-		have[n.children[i].key] = true
+	have := make(map[string]bool, len(n.Children))
+	for i := range n.Children {
+		have[n.Children[i].Key] = true
 	}
 	for _, m := range merges {
 		if err := r.merge(&n, have, m, depth); err != nil {
@@ -224,24 +227,24 @@ func (r *yamlReader) mapping(y *yaml.Node, at place, depth int) (node, *syntaxEr
 }
 
 // merge adds the members of a merge key's value that n does not have yet.
-func (r *yamlReader) merge(n *node, have map[string]bool, y *yaml.Node, depth int) *syntaxError {
+func (r *yamlReader) merge(n *Node, have map[string]bool, y *yaml.Node, depth int) *Error {
 	v, err := r.convert(y, depth+1)
 	if err != nil {
 		return err
 	}
-	from := []field{{value: v}}
-	if v.kind == list {
-		from = v.children
+	from := []Field{{Value: v}}
+	if v.Kind == List {
+		from = v.Children
 	}
 	for i := range from {
-		m := &from[i].value
-		if m.kind != object {
-			return &syntaxError{at: v.at, msg: "invalid YAML: a merge key takes a mapping or a list of mappings"}
+		m := &from[i].Value
+		if m.Kind != Object {
+			return &Error{At: v.At, Msg: "invalid YAML: a merge key takes a mapping or a list of mappings"}
 		}
-		for _, f := range m.children {
-			if !have[f.key] {
-				have[f.key] = true
-				n.children = append(n.children, f)
+		for _, f := range m.Children {
+			if !have[f.Key] {
+				have[f.Key] = true
+				n.Children = append(n.Children, f)
 			}
 		}
 	}
@@ -249,16 +252,16 @@ func (r *yamlReader) merge(n *node, have map[string]bool, y *yaml.Node, depth in
 }
 
 // key returns a mapping key as the string that JSON would have.
-func (r *yamlReader) key(y *yaml.Node, depth int) (string, *syntaxError) {
+func (r *yamlReader) key(y *yaml.Node, depth int) (string, *Error) {
 	k, err := r.convert(y, depth+1)
 	if err != nil {
 		return "", err
 	}
-	switch k.kind {
-	case text, integer, boolean, float:
-		return k.text, nil
+	switch k.Kind {
+	case Text, Integer, Boolean, Float:
+		return k.Text, nil
 	default:
-		return "", &syntaxError{at: k.at, msg: fmt.Sprintf("a mapping key must be a string, not %s", k.kind)}
+		return "", &Error{At: k.At, Msg: fmt.Sprintf("a mapping key must be a string, not %s", k.Kind)}
 	}
 }
 
@@ -266,35 +269,35 @@ func knownTag(y *yaml.Node, want string) bool {
 	return y.Style&yaml.TaggedStyle == 0 || y.ShortTag() == want
 }
 
-func unknownTag(y *yaml.Node, at place) *syntaxError {
-	return &syntaxError{at: at, msg: fmt.Sprintf("the YAML tag %s has no meaning here", y.ShortTag()), hint: "remove the tag"}
+func unknownTag(y *yaml.Node, at Place) *Error {
+	return &Error{At: at, Msg: fmt.Sprintf("the YAML tag %s has no meaning here", y.ShortTag()), Hint: "remove the tag"}
 }
 
-func (r *yamlReader) scalar(y *yaml.Node, at place) (node, *syntaxError) {
-	n := node{kind: text, at: at}
+func (r *yamlReader) scalar(y *yaml.Node, at Place) (Node, *Error) {
+	n := Node{Kind: Text, At: at}
 	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	switch {
 	case y.Style&yaml.TaggedStyle != 0:
-		want, ok := map[string]kind{
-			"!!str": text, "!!null": null, "!!bool": boolean, "!!int": integer, "!!float": float,
+		want, ok := map[string]Kind{
+			"!!str": Text, "!!null": Null, "!!bool": Boolean, "!!int": Integer, "!!float": Float,
 		}[y.ShortTag()]
 		if !ok {
 			return n, unknownTag(y, at)
 		}
-		if want != text {
-			n.kind, n.text = resolvePlain(y.Value)
-			if n.kind != want && !(want == float && n.kind == integer) {
-				return n, &syntaxError{at: at, msg: fmt.Sprintf("%q is not what its YAML tag %s says", y.Value, y.ShortTag())}
+		if want != Text {
+			n.Kind, n.Text = resolvePlain(y.Value)
+			if n.Kind != want && !(want == Float && n.Kind == Integer) {
+				return n, &Error{At: at, Msg: fmt.Sprintf("%q is not what its YAML tag %s says", y.Value, y.ShortTag())}
 			}
 			return n, nil
 		}
 	case y.Style&quoted == 0:
-		n.kind, n.text = resolvePlain(y.Value)
-		if n.kind != text {
+		n.Kind, n.Text = resolvePlain(y.Value)
+		if n.Kind != Text {
 			return n, nil
 		}
 	}
-	n.text = r.names.of([]byte(y.Value))
+	n.Text = r.names.Of([]byte(y.Value))
 	return n, nil
 }
 
@@ -303,9 +306,9 @@ var yamlFloat = regexp.MustCompile(`^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?
 // resolvePlain gives a plain scalar its type by the rules of YAML 1.1 as
 // kubectl's parser has them: yes, no, on and off are booleans, 0x1f, 0b11 and
 // 017 are numbers, and 1e3 is the integer 1000 once it is JSON.
-func resolvePlain(s string) (kind, string) {
+func resolvePlain(s string) (Kind, string) {
 	if s == "" {
-		return null, ""
+		return Null, ""
 	}
 	switch c := s[0]; {
 	case c == '.' || c == '+' || c == '-' || '0' <= c && c <= '9':
@@ -313,47 +316,47 @@ func resolvePlain(s string) (kind, string) {
 	case c == '~' || strings.IndexByte("yYnNtTfFoO", c) >= 0:
 		switch s {
 		case "~", "null", "Null", "NULL":
-			return null, ""
+			return Null, ""
 		case "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON":
-			return boolean, "true"
+			return Boolean, "true"
 		case "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF":
-			return boolean, "false"
+			return Boolean, "false"
 		}
 	}
-	return text, s
+	return Text, s
 }
 
-func resolveNumber(s string) (kind, string) {
+func resolveNumber(s string) (Kind, string) {
 	switch s {
 	case ".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF":
-		return float, s
+		return Float, s
 	}
 	if s[0] == '.' {
 		if f, err := strconv.ParseFloat(s, 64); err == nil {
 			return floatOf(f)
 		}
-		return text, s
+		return Text, s
 	}
 	plain := strings.ReplaceAll(s, "_", "")
 	if v, err := strconv.ParseInt(plain, 0, 64); err == nil {
-		return integer, strconv.FormatInt(v, 10)
+		return Integer, strconv.FormatInt(v, 10)
 	}
 	if v, err := strconv.ParseUint(plain, 0, 64); err == nil {
-		return integer, strconv.FormatUint(v, 10)
+		return Integer, strconv.FormatUint(v, 10)
 	}
 	if yamlFloat.MatchString(plain) {
 		if f, err := strconv.ParseFloat(plain, 64); err == nil {
 			return floatOf(f)
 		}
 	}
-	return text, s
+	return Text, s
 }
 
 // floatOf returns a number as JSON would carry it: without a fraction it is
 // indistinguishable from an integer.
-func floatOf(f float64) (kind, string) {
+func floatOf(f float64) (Kind, string) {
 	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		return integer, strconv.FormatInt(int64(f), 10)
+		return Integer, strconv.FormatInt(int64(f), 10)
 	}
-	return float, strconv.FormatFloat(f, 'g', -1, 64)
+	return Float, strconv.FormatFloat(f, 'g', -1, 64)
 }

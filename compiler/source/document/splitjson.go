@@ -1,27 +1,27 @@
-package source
+package document
 
 import "bytes"
 
-// splitJSON cuts concatenated JSON values, and the elements of a top-level
+// json cuts concatenated JSON values, and the elements of a top-level
 // array or of a List's items, into chunks. It only looks for where values
 // end; each chunk is checked when it is parsed. It reports false when the
 // text is not JSON as a whole, as with YAML in flow style.
-func splitJSON(src []byte, at offset, names interner) ([]chunk, bool) {
+func (p *splitter) json(src []byte, at Offset) ([]Chunk, bool) {
 	s := jsonScanner{src: src, at: at}
 	if s.space(); s.off >= len(src) || (src[s.off] != '{' && src[s.off] != '[') {
 		return nil, false
 	}
-	var chunks []chunk
+	var chunks []Chunk
 	for ; s.off < len(src); s.space() {
 		c, ok := s.skip()
 		if !ok {
 			return nil, false
 		}
-		chunks = append(chunks, cutJSON(c, names)...)
+		chunks = append(chunks, p.cutJSON(c)...)
 	}
 	for _, c := range chunks {
 		// Flow style YAML looks the same from afar: unquoted keys give it away.
-		if c.item == nil && !jsonish(c.text) {
+		if c.List == nil && !jsonish(c.Text) {
 			return nil, false
 		}
 	}
@@ -35,37 +35,33 @@ func jsonish(b []byte) bool {
 }
 
 // cutJSON cuts one JSON value into its elements if it is an array or a List.
-func cutJSON(c chunk, names interner) []chunk {
-	s := jsonScanner{src: c.text, at: c.at}
-	if c.text[0] == '[' {
+func (p *splitter) cutJSON(c Chunk) []Chunk {
+	s := jsonScanner{src: c.Text, at: c.At}
+	if c.Text[0] == '[' {
 		if elements, ok := s.elements(); ok {
 			for i := range elements {
-				elements[i].item = &listItem{}
+				elements[i].List = &Node{}
 			}
 			return elements
 		}
-		return []chunk{c}
+		return []Chunk{c}
 	}
 	const worthwhile = 64 << 10
-	if len(c.text) < worthwhile {
-		return []chunk{c}
+	if len(c.Text) < worthwhile {
+		return []Chunk{c}
 	}
 	elements, header, ok := s.listItems()
 	if !ok || len(header) > maxDocumentSize {
-		return []chunk{c}
+		return []Chunk{c}
 	}
-	t, err := parseJSON(header, names)
-	if err != nil {
-		return []chunk{c}
-	}
-	meta := typeMetaOf(&t.root)
-	if !meta.isList() {
-		return []chunk{c}
+	t, err := parseJSON(header, p.names)
+	if err != nil || !p.isList(&t.Root) {
+		return []Chunk{c}
 	}
 	for i := range elements {
-		elements[i].item = &listItem{def: meta.item()}
+		elements[i].List = &t.Root
 	}
-	return append([]chunk{{text: header, at: c.at}}, elements...)
+	return append([]Chunk{{Text: header, At: c.At}}, elements...)
 }
 
 // jsonScanner finds the ends of JSON values without looking into them.
@@ -74,7 +70,7 @@ type jsonScanner struct {
 	off       int
 	line      int
 	lineStart int
-	at        offset // of src in the file
+	at        Offset // of src in the file
 }
 
 func (s *jsonScanner) space() {
@@ -91,33 +87,33 @@ func (s *jsonScanner) space() {
 }
 
 // here returns the position of off in the file.
-func (s *jsonScanner) here() offset {
-	o := offset{line: s.at.line + s.line, col: s.off - s.lineStart}
+func (s *jsonScanner) here() Offset {
+	o := Offset{Line: s.at.Line + s.line, Col: s.off - s.lineStart}
 	if s.line == 0 {
-		o.col += s.at.col
+		o.Col += s.at.Col
 	}
 	return o
 }
 
 // skip moves over one value and returns it as a chunk.
-func (s *jsonScanner) skip() (chunk, bool) {
+func (s *jsonScanner) skip() (Chunk, bool) {
 	start, at := s.off, s.here()
 	depth := 0
 	for s.off < len(s.src) {
 		switch s.src[s.off] {
 		case '{', '[':
 			if depth++; depth > 2*maxDepth {
-				return chunk{}, false // parsing it says what is wrong
+				return Chunk{}, false // parsing it says what is wrong
 			}
 			s.off++
 		case '}', ']':
 			if depth--; depth < 0 {
-				return chunk{}, false
+				return Chunk{}, false
 			}
 			s.off++
 		case '"':
 			if !s.quoted() {
-				return chunk{}, false
+				return Chunk{}, false
 			}
 		case '\n':
 			s.line++
@@ -125,7 +121,7 @@ func (s *jsonScanner) skip() (chunk, bool) {
 			s.lineStart = s.off
 		case ',', ' ', '\t', '\r':
 			if depth == 0 {
-				return chunk{}, false
+				return Chunk{}, false
 			}
 			s.off++
 		default:
@@ -136,10 +132,10 @@ func (s *jsonScanner) skip() (chunk, bool) {
 			}
 		}
 		if depth == 0 {
-			return chunk{text: s.src[start:s.off], at: at}, s.off > start
+			return Chunk{Text: s.src[start:s.off], At: at}, s.off > start
 		}
 	}
-	return chunk{}, false
+	return Chunk{}, false
 }
 
 func (s *jsonScanner) quoted() bool {
@@ -158,8 +154,8 @@ func (s *jsonScanner) quoted() bool {
 }
 
 // elements returns the elements of the array at off.
-func (s *jsonScanner) elements() ([]chunk, bool) {
-	chunks := []chunk{}
+func (s *jsonScanner) elements() ([]Chunk, bool) {
+	chunks := []Chunk{}
 	s.off++
 	for s.space(); s.off < len(s.src) && s.src[s.off] != ']'; s.space() {
 		if len(chunks) > 0 {
@@ -182,7 +178,7 @@ func (s *jsonScanner) elements() ([]chunk, bool) {
 // listItems returns the elements of the "items" array of the object at off,
 // and the object with that array emptied. Line numbers stay what they are; the
 // columns of what follows on the line where the array ends do not.
-func (s *jsonScanner) listItems() (elements []chunk, header []byte, ok bool) {
+func (s *jsonScanner) listItems() (elements []Chunk, header []byte, ok bool) {
 	s.off++
 	for first := true; ; first = false {
 		if s.space(); s.off >= len(s.src) || s.src[s.off] == '}' {
@@ -201,7 +197,7 @@ func (s *jsonScanner) listItems() (elements []chunk, header []byte, ok bool) {
 		}
 		s.off++
 		s.space()
-		if string(key.text) != `"items"` || s.off >= len(s.src) || s.src[s.off] != '[' {
+		if string(key.Text) != `"items"` || s.off >= len(s.src) || s.src[s.off] != '[' {
 			if _, ok := s.skip(); !ok {
 				return nil, nil, false
 			}

@@ -1,4 +1,4 @@
-package source
+package document
 
 import (
 	"bytes"
@@ -10,17 +10,17 @@ import (
 // jsonParser reads JSON into nodes that know their positions, which
 // encoding/json cannot give. It accepts exactly RFC 8259.
 type jsonParser struct {
-	tree
+	Tree
 	src       []byte
 	off       int
 	line      int // lines before off
 	lineStart int // offset at which off's line begins
 	nodes     int
-	names     interner
+	names     Interner
 }
 
 // parseJSON parses one value; only white space may follow it.
-func parseJSON(src []byte, names interner) (*tree, *syntaxError) {
+func parseJSON(src []byte, names Interner) (*Tree, *Error) {
 	p := &jsonParser{src: src, names: names}
 	root, err := p.value(0)
 	if err != nil {
@@ -30,16 +30,16 @@ func parseJSON(src []byte, names interner) (*tree, *syntaxError) {
 	if p.off < len(p.src) {
 		return nil, p.fail("unexpected %q after the end of the JSON value", p.src[p.off])
 	}
-	p.root = root
-	return &p.tree, nil
+	p.Root = root
+	return &p.Tree, nil
 }
 
-func (p *jsonParser) here() place {
-	return place{int32(p.line + 1), int32(p.off - p.lineStart + 1)}
+func (p *jsonParser) here() Place {
+	return Place{int32(p.line + 1), int32(p.off - p.lineStart + 1)}
 }
 
-func (p *jsonParser) fail(format string, args ...any) *syntaxError {
-	return &syntaxError{at: p.here(), msg: "invalid JSON: " + fmt.Sprintf(format, args...)}
+func (p *jsonParser) fail(format string, args ...any) *Error {
+	return &Error{At: p.here(), Msg: "invalid JSON: " + fmt.Sprintf(format, args...)}
 }
 
 func (p *jsonParser) space() {
@@ -55,16 +55,16 @@ func (p *jsonParser) space() {
 	}
 }
 
-func (p *jsonParser) value(depth int) (node, *syntaxError) {
+func (p *jsonParser) value(depth int) (Node, *Error) {
 	p.space()
 	if p.off >= len(p.src) {
-		return node{}, p.fail("the text ends where a value should be")
+		return Node{}, p.fail("the text ends where a value should be")
 	}
 	if depth > maxDepth {
-		return node{}, tooDeep(p.here())
+		return Node{}, tooDeep(p.here())
 	}
 	if p.nodes++; p.nodes > maxNodes {
-		return node{}, tooMany(p.here())
+		return Node{}, tooMany(p.here())
 	}
 	at := p.here()
 	switch c := p.src[p.off]; {
@@ -74,41 +74,41 @@ func (p *jsonParser) value(depth int) (node, *syntaxError) {
 		return p.list(at, depth)
 	case c == '"':
 		s, err := p.string()
-		return node{kind: text, at: at, text: s}, err
+		return Node{Kind: Text, At: at, Text: s}, err
 	case c == '-' || '0' <= c && c <= '9':
 		return p.number(at)
 	case bytes.HasPrefix(p.src[p.off:], []byte("true")):
 		p.off += 4
-		return node{kind: boolean, at: at, text: "true"}, nil
+		return Node{Kind: Boolean, At: at, Text: "true"}, nil
 	case bytes.HasPrefix(p.src[p.off:], []byte("false")):
 		p.off += 5
-		return node{kind: boolean, at: at, text: "false"}, nil
+		return Node{Kind: Boolean, At: at, Text: "false"}, nil
 	case bytes.HasPrefix(p.src[p.off:], []byte("null")):
 		p.off += 4
-		return node{at: at}, nil
+		return Node{At: at}, nil
 	default:
-		return node{}, p.fail("unexpected %q where a value should be", c)
+		return Node{}, p.fail("unexpected %q where a value should be", c)
 	}
 }
 
-func (p *jsonParser) object(at place, depth int) (node, *syntaxError) {
-	n := node{kind: object, at: at}
+func (p *jsonParser) object(at Place, depth int) (Node, *Error) {
+	n := Node{Kind: Object, At: at}
 	var index map[string]int
 	p.off++
 	for p.space(); p.next() != '}'; p.space() {
-		if len(n.children) > 0 {
+		if len(n.Children) > 0 {
 			if p.next() != ',' {
 				return n, p.fail("a comma or } should stand here")
 			}
 			p.off++
 			p.space()
 		}
-		f := field{at: p.here()}
+		f := Field{At: p.here()}
 		if p.next() != '"' {
 			return n, p.fail("a quoted key should stand here")
 		}
-		var err *syntaxError
-		if f.key, err = p.string(); err != nil {
+		var err *Error
+		if f.Key, err = p.string(); err != nil {
 			return n, err
 		}
 		p.space()
@@ -116,20 +116,20 @@ func (p *jsonParser) object(at place, depth int) (node, *syntaxError) {
 			return n, p.fail("a colon should stand here")
 		}
 		p.off++
-		if f.value, err = p.value(depth + 1); err != nil {
+		if f.Value, err = p.value(depth + 1); err != nil {
 			return n, err
 		}
-		n.children, index = p.add(n.children, index, f)
+		n.Children, index = p.add(n.Children, index, f)
 	}
 	p.off++
 	return n, nil
 }
 
-func (p *jsonParser) list(at place, depth int) (node, *syntaxError) {
-	n := node{kind: list, at: at}
+func (p *jsonParser) list(at Place, depth int) (Node, *Error) {
+	n := Node{Kind: List, At: at}
 	p.off++
 	for p.space(); p.next() != ']'; p.space() {
-		if len(n.children) > 0 {
+		if len(n.Children) > 0 {
 			if p.next() != ',' {
 				return n, p.fail("a comma or ] should stand here")
 			}
@@ -139,7 +139,7 @@ func (p *jsonParser) list(at place, depth int) (node, *syntaxError) {
 		if err != nil {
 			return n, err
 		}
-		n.children = append(n.children, field{at: v.at, value: v})
+		n.Children = append(n.Children, Field{At: v.At, Value: v})
 	}
 	p.off++
 	return n, nil
@@ -154,7 +154,7 @@ func (p *jsonParser) next() byte {
 }
 
 // string reads a quoted string; off is at its opening quote.
-func (p *jsonParser) string() (string, *syntaxError) {
+func (p *jsonParser) string() (string, *Error) {
 	start := p.off
 	plain := true
 	for i := start + 1; i < len(p.src); i++ {
@@ -162,7 +162,7 @@ func (p *jsonParser) string() (string, *syntaxError) {
 		case c == '"':
 			p.off = i + 1
 			if plain {
-				return p.names.of(p.src[start+1 : i]), nil
+				return p.names.Of(p.src[start+1 : i]), nil
 			}
 			var s string
 			if err := json.Unmarshal(p.src[start:i+1], &s); err != nil {
@@ -181,7 +181,7 @@ func (p *jsonParser) string() (string, *syntaxError) {
 	return "", p.fail("the string is not closed")
 }
 
-func (p *jsonParser) number(at place) (node, *syntaxError) {
+func (p *jsonParser) number(at Place) (Node, *Error) {
 	start := p.off
 	for p.off < len(p.src) && bytes.IndexByte([]byte("+-.0123456789eE"), p.src[p.off]) >= 0 {
 		p.off++
@@ -189,26 +189,26 @@ func (p *jsonParser) number(at place) (node, *syntaxError) {
 	lit := p.src[start:p.off]
 	if !json.Valid(lit) {
 		p.off = start
-		return node{}, p.fail("%q is not a number", lit)
+		return Node{}, p.fail("%q is not a number", lit)
 	}
 	if v, err := strconv.ParseInt(string(lit), 10, 64); err == nil {
-		return node{kind: integer, at: at, text: strconv.FormatInt(v, 10)}, nil
+		return Node{Kind: Integer, At: at, Text: strconv.FormatInt(v, 10)}, nil
 	}
-	return node{kind: float, at: at, text: string(lit)}, nil
+	return Node{Kind: Float, At: at, Text: string(lit)}, nil
 }
 
-func tooDeep(at place) *syntaxError {
-	return &syntaxError{
-		at: at, limit: true,
-		msg:  fmt.Sprintf("values are nested more than %d levels deep", maxDepth),
-		hint: "no Kubernetes object is nested this deeply; check how the file was made",
+func tooDeep(at Place) *Error {
+	return &Error{
+		At: at, Limit: true,
+		Msg:  fmt.Sprintf("values are nested more than %d levels deep", maxDepth),
+		Hint: "no Kubernetes object is nested this deeply; check how the file was made",
 	}
 }
 
-func tooMany(at place) *syntaxError {
-	return &syntaxError{
-		at: at, limit: true, size: true,
-		msg:  fmt.Sprintf("the document has more than %d values", maxNodes),
-		hint: "no Kubernetes object is this large; split the document",
+func tooMany(at Place) *Error {
+	return &Error{
+		At: at, Limit: true, Size: true,
+		Msg:  fmt.Sprintf("the document has more than %d values", maxNodes),
+		Hint: "no Kubernetes object is this large; split the document",
 	}
 }
