@@ -40,7 +40,8 @@ demo: build cni ## enforce a small shop on three nodes, probe every pair, change
 .PHONY: test
 test: build cni ## every lane that this machine can run; says what it skipped and why
 	$(GO) vet ./...
-	SLUICE_CNI_BIN=$(BIN)/cni $(GO) run ./tests/runner -allow-skips=$(if $(CI),false,true) -- -race -shuffle=on -timeout 20m ./...
+	SLUICE_CNI_BIN=$(BIN)/cni SLUICE_PROPERTY_N=1000000 SLUICE_KERNEL_CONNECTIONS=20000 \
+	  $(GO) run ./tests/runner -allow-skips=$(if $(CI),false,true) -- -race -shuffle=on -timeout 20m ./...
 
 .PHONY: golden
 golden: ## write the golden files anew; review the difference
