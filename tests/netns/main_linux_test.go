@@ -9,20 +9,17 @@ import (
 	"testing"
 )
 
-// programs is where sluiced is built.
+// programs is where sluiced is built; "" before that.
 var programs string
 
 func TestMain(m *testing.M) {
 	if os.Getenv(impostor) != "" {
 		pretend()
 	}
-	var err error
-	if programs, err = os.MkdirTemp("", "sluice-programs-"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 	status := m.Run()
-	_ = os.RemoveAll(programs)
+	if programs != "" {
+		_ = os.RemoveAll(programs)
+	}
 	os.Exit(status)
 }
 
@@ -30,6 +27,10 @@ func TestMain(m *testing.M) {
 var build = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(sluicedPath); path != "" {
 		return path, nil
+	}
+	var err error
+	if programs, err = os.MkdirTemp("", "sluice-programs-"); err != nil {
+		return "", err
 	}
 	path := filepath.Join(programs, "sluiced")
 	out, err := exec.Command("go", "build", "-o", path, "../../cmd/sluiced").CombinedOutput()
