@@ -14,7 +14,7 @@ const inUserNamespace = "SLUICE_TEST_USERNS"
 // namespace, which anybody may make on most machines.
 func TestInUserNamespace(t *testing.T) {
 	if os.Getenv(inUserNamespace) != "" {
-		t.Skip("in it already")
+		t.Skip("in a user namespace already")
 	}
 	cmd := exec.Command(os.Args[0], "-test.v", "-test.run",
 		"^(TestEverythingReachesEverything|TestFirewallIsSeen|TestCloseLeavesNothing|TestKernelAgreesWithOracleAndArtifact|TestDemo)$")
