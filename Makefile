@@ -50,7 +50,7 @@ test: build cni ## every lane that this machine can run; says what it skipped an
 
 .PHONY: golden
 golden: ## write the golden files anew; review the difference
-	$(GO) test ./compiler/... ./enforcer/... -update
+	$(GO) test $$(grep -rl 'flag.Bool("update"' --include="*_test.go" . | xargs -n1 dirname | sort -u) -update
 	UPDATE=1 $(GO) test ./tests/cli
 
 .PHONY: fuzz

@@ -86,6 +86,7 @@ func (r *renderer) tiers(k profileKey, tiers []artifact.TierID) ([]Rule, error) 
 		}
 		v := k.allow()
 		switch c.verdict {
+		case artifact.Allow:
 		case artifact.Deny:
 			v = Verdict{Kind: Drop}
 		case artifact.Pass:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluice-net/sluice/enforcer/nft"
 	"github.com/sluice-net/sluice/enforcer/nft/nfttest"
+	"github.com/sluice-net/sluice/internal/artifact"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -119,18 +120,30 @@ func TestDiffReplacesBase(t *testing.T) {
 	}
 }
 
+// oddNames are names that no policy should have.
+var oddNames = []string{
+	`say "hi"`, "two\nlines", "tab\tand \x00 and \x7f", strings.Repeat("long-", 60), strings.Repeat("ä", 100),
+	"bad \xff utf-8", `back\slash`, `end\`, `; drop "`, "$x @y #z {",
+}
+
+// namedOddly returns a ruleset in which a group, a policy and a pod have the
+// name.
+func namedOddly(t *testing.T, name string) *artifact.Ruleset {
+	t.Helper()
+	b := nfttest.New()
+	ports := b.Ports(nfttest.TCP(1), nfttest.TCP(3), nfttest.TCP(5))
+	tier := b.Tier(ingress, artifact.TierNamespace, deny, say(allow, b.Group(name), ports, name))
+	class := b.Class(b.Profile(ingress, tier), 0, name)
+	n := b.Node("n1", 0, nil, "10.244.1.0/24")
+	b.Pod(name, n, class, "10.244.1.2")
+	return b.Ruleset(t)
+}
+
 // Names of policies and groups reach the nft program as comments: whatever is
 // in them.
 func TestComments(t *testing.T) {
-	long := strings.Repeat("long-", 60)
-	for _, name := range []string{`say "hi"`, "two\nlines", "tab\tand \x00 and \x7f", long, strings.Repeat("ä", 100), "bad \xff utf-8", `back\slash`, `; drop "`} {
-		b := nfttest.New()
-		peer := b.Group(name)
-		tier := b.Tier(ingress, 3, deny, say(allow, peer, b.Ports(nfttest.TCP(1), nfttest.TCP(3), nfttest.TCP(5)), strings.ToValidUTF8(name, "?")))
-		class := b.Class(b.Profile(ingress, tier), 0, name)
-		n := b.Node("n1", 0, nil, "10.244.1.0/24")
-		b.Pod("pod", n, class, "10.244.1.2")
-		table := render(t, b.Ruleset(t), "n1")
+	for _, name := range oddNames {
+		table := render(t, namedOddly(t, name), "n1")
 		for _, s := range table.Sets {
 			checkComment(t, s.Comment)
 		}

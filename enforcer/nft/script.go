@@ -136,6 +136,7 @@ func protocolText(p uint8) string {
 func (c *Chain) script(b *strings.Builder) {
 	fmt.Fprintf(b, "\tchain %s {\n", c.Name)
 	switch c.Hook {
+	case HookNone:
 	case HookForward:
 		b.WriteString("\t\ttype filter hook forward priority filter - 10; policy accept;\n")
 	case HookInput:

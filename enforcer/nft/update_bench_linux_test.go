@@ -80,9 +80,13 @@ func BenchmarkOneRemotePod(b *testing.B) {
 	benchmarkFlip(b, without, builder.Ruleset(b))
 }
 
-// BenchmarkOneLocalPod is BenchmarkOneRemotePod for a pod of the node.
+// BenchmarkOneLocalPod is BenchmarkOneRemotePod for a pod of the node, with a
+// policy that no other pod has: a chain comes and goes as well.
 func BenchmarkOneLocalPod(b *testing.B) {
-	builder, class := big.Builder()
+	builder, _ := big.Builder()
+	tier := builder.Tier(ingress, artifact.TierNamespace, deny,
+		say(allow, builder.Group("app=0"), builder.Ports(nfttest.UDP(8000)), "own"))
+	class := builder.Class(builder.Profile(ingress, tier), 0, "app=0")
 	without := builder.Ruleset(b)
 	builder.PodAt("new", 0, class, nfttest.LocalAddr(big.Local))
 	benchmarkFlip(b, without, builder.Ruleset(b))

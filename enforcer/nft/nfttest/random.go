@@ -94,6 +94,7 @@ func (g *generator) profile(dir artifact.Direction) artifact.ProfileID {
 			verdicts, end = verdicts[:1], artifact.Deny
 		case artifact.TierBaseline:
 			verdicts = verdicts[:2]
+		default: // any verdict
 		}
 		var clauses []Clause
 		for i := range g.r.IntN(9) {
