@@ -76,6 +76,11 @@ func (in *input) compile(cmd *cobra.Command, paths []string, o compiler.Options)
 		in.print(cmd.ErrOrStderr(), ds)
 		return nil, nil, findings()
 	}
+	if len(snap.Inputs) == 0 {
+		// A wrong path must not become a ruleset that allows everything.
+		in.print(cmd.ErrOrStderr(), ds)
+		return nil, nil, &exitError{status: exitFindings, err: errors.New("the input has no Kubernetes object: nothing to compile")}
+	}
 	o.DefaultDeny = in.defaultDeny
 	rs, more := compiler.Compile(snap, o)
 	ds = append(ds, more...)
