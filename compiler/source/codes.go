@@ -14,6 +14,11 @@ const (
 	codeIdentity   = "NP010" // name missing or invalid (error), namespace missing (warning)
 	codeNoSuchNS   = "NP011" // namespace not among those of the input
 	codeImpossible = "NP012" // selector that nothing can match
+
+	codeNameNoPod    = "NP110" // named port beside peers that are no pods
+	codeDomainAction = "NP405" // domainNames in a rule that does not accept
+	codeOnePort      = "NP410" // range of one port, or a protocol without a port
+	codeDomain       = "NP411" // not a domain name, or one that nothing can have
 )
 
 // Codes of the findings about input in general.

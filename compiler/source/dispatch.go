@@ -145,8 +145,11 @@ func (r *reader) list(d *decoder, n *document.Node, dups []document.Duplicate, m
 func (r *reader) object(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
 	if meta.apiVersion == "" || meta.kind == "" {
 		if meta.policyLike() || shapedAsPolicy(n) {
-			d.errorf(codeUnknown, n.At, "add apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
-				"this looks like a NetworkPolicy, but apiVersion or kind is missing")
+			hint := "add apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy"
+			if k := clusterKindOf(meta.kind); k != nil {
+				hint = "add apiVersion: " + k.apiVersion
+			}
+			d.errorf(codeUnknown, n.At, hint, "this looks like a policy, but apiVersion or kind is missing")
 			return
 		}
 		if meta.apiVersion == "" && slices.Contains(inventoryKinds, meta.kind) && n.Get("metadata") != nil {
@@ -193,17 +196,21 @@ func (r *reader) notManifest(d *decoder, n *document.Node) {
 	d.report(sev, codeNoManifest, n.At, hint, "not a Kubernetes manifest: %s", what)
 }
 
-// policyLike reports whether the kind is, or is a typing mistake for,
-// NetworkPolicy.
+// policyLike reports whether the kind is, or is a typing mistake for, one of
+// those that are policies.
 func (t typeMeta) policyLike() bool {
-	return t.kind == "NetworkPolicy" || nearest(t.kind, []string{"NetworkPolicy", "NetworkPolicyList"}) != "" ||
-		t.kind == "" && t.group() == groupNetworking
+	known := []string{"NetworkPolicy"}
+	for _, k := range clusterKinds {
+		known = append(known, k.kind)
+	}
+	return nearest(strings.TrimSuffix(t.kind, "List"), known) != "" || t.kind == "" && t.group() == groupNetworking
 }
 
 // shapedAsPolicy reports whether spec has fields that only policies have.
 func shapedAsPolicy(n *document.Node) bool {
 	spec := n.Get("spec")
-	return spec.Get("policyTypes") != nil || spec.Get("podSelector") != nil
+	return spec.Get("policyTypes") != nil || spec.Get("podSelector") != nil ||
+		spec.Get("subject") != nil && (spec.Get("ingress") != nil || spec.Get("egress") != nil)
 }
 
 // skip reports a kind that is not read. What might be a policy that somebody
@@ -211,10 +218,10 @@ func shapedAsPolicy(n *document.Node) bool {
 func (r *reader) skip(d *decoder, n *document.Node, meta typeMeta) {
 	group := meta.group()
 	builtin := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") ||
-		distance(group, groupNetworking) <= 3
+		distance(group, groupNetworking) <= 3 || distance(group, groupAdmin) <= 3
 	switch {
 	case meta.policyLike() && builtin:
-		d.errorf(codeUnknown, n.At, "use apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy",
+		d.errorf(codeUnknown, n.At, policyHint(meta.kind),
 			"there is no kind %s in %s: this policy would not be enforced", meta.kind, meta.apiVersion)
 	case strings.HasSuffix(meta.kind, "NetworkPolicy"):
 		d.warnf(codeSkipped, n.At, "", "%s of %s is not a policy that Sluice reads: it is not enforced", meta.kind, meta.apiVersion)
@@ -245,13 +252,7 @@ func (r *reader) networking(d *decoder, n *document.Node, dups []document.Duplic
 	case slices.Contains(others, meta.kind):
 		return false
 	case meta.policyLike() || meta.group() == groupNetworking:
-		hint := "known: NetworkPolicy in networking.k8s.io/v1"
-		if meta.kind == "NetworkPolicy" {
-			hint = "use apiVersion: networking.k8s.io/v1"
-		} else if meta.policyLike() {
-			hint = `did you mean "NetworkPolicy"?`
-		}
-		d.errorf(codeUnknown, n.At, hint, "there is no kind %s in %s: if this is a policy, it would not be enforced",
+		d.errorf(codeUnknown, n.At, policyHint(meta.kind), "there is no kind %s in %s: if this is a policy, it would not be enforced",
 			meta.kind, meta.apiVersion)
 		return true
 	default:

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/fstest"
+
+	"github.com/sluice-net/sluice/internal/model"
 )
 
 // FuzzLoad checks that no input makes Load panic or fail, that every finding
@@ -24,8 +26,24 @@ func FuzzLoad(f *testing.F) {
 		}
 		for i := range s.Policies {
 			p := &s.Policies[i]
-			if p.Name == "" || p.Namespace == "" || !p.Sections[0].Applies && !p.Sections[1].Applies {
+			if p.Name == "" || p.Tier == 0 {
 				t.Errorf("%+v", p)
+			}
+			if p.Tier == model.TierNamespace {
+				if p.Namespace == "" || !p.Sections[0].Applies && !p.Sections[1].Applies {
+					t.Errorf("%+v", p)
+				}
+				continue
+			}
+			ids := map[string]bool{}
+			for _, s := range p.Sections {
+				for i := range s.Rules {
+					r := &s.Rules[i]
+					if r.ID == "" || ids[r.ID] || r.Verdict == 0 || r.AnyPeer || len(r.Peers) == 0 || r.AnyPort == (len(r.Ports) > 0) {
+						t.Errorf("%s: %+v", p.Ref(), r)
+					}
+					ids[r.ID] = true
+				}
 			}
 		}
 		if len(s.Policies) > 0 && len(s.Inputs) != 1 {

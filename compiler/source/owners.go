@@ -15,8 +15,9 @@ func (a *assembler) resolveOwners() {
 	for i := range a.pods {
 		p := &a.pods[i]
 		key := workloadKey{p.pod.Namespace, "Pod", p.pod.Name}
-		// A static pod is owned by its node, which is no workload.
-		if p.owner.name != "" && p.owner.kind != "Node" {
+		// A static pod is owned by its node, which is no workload. An owner
+		// without a kind, which the API server refuses, says nothing.
+		if p.owner.name != "" && p.owner.kind != "" && p.owner.kind != "Node" {
 			key = workloadKey{p.pod.Namespace, p.owner.kind, p.owner.name}
 			key = a.climb(key, byKey, p.hash)
 		}

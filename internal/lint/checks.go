@@ -31,10 +31,16 @@ var checks = []Check{
 	{"NP101", diag.Warning, "Policy selects no pod"},
 	{"NP102", diag.Warning, "Peer selects no pod"},
 	{"NP109", diag.Warning, "No destination pod has the named port"},
+	{"NP110", diag.Error, "Named port beside peers that are no pods"},
 	{"NP202", diag.Warning, "Namespace without default deny"},
 	{"NP204", diag.Warning, "Empty list of peers allows everyone"},
 	{"NP207", diag.Warning, "Two peers where one with both selectors may be meant"},
 	{"NP301", diag.Warning, "Egress is isolated without DNS"},
+	{"NP401", diag.Warning, "Two policies of one priority disagree"},
+	{"NP405", diag.Error, "Domain names in a rule that does not accept"},
+	{"NP409", diag.Warning, "Policy of a version that has been replaced"},
+	{"NP410", diag.Error, "Range of one port, or a protocol without a port"},
+	{"NP411", diag.Error, "Not a domain name, or one that nothing has"},
 }
 
 // Checks returns every check, by id.

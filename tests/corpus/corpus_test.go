@@ -20,7 +20,6 @@ var outOfScope = []struct {
 	why  string
 	what *regexp.Regexp
 }{
-	{"cluster-wide policies", regexp.MustCompile(`(?m)^\s*-?\s*kind: *(AdminNetworkPolicy|BaselineAdminNetworkPolicy|ClusterNetworkPolicy)\b`)},
 	{"several networks for a pod", regexp.MustCompile(`(?m)^\s*-?\s*kind: *(UserDefinedNetwork|ClusterUserDefinedNetwork|NetworkAttachmentDefinition|MultiNetworkPolicy)\b`)},
 	{"virtual machines", regexp.MustCompile(`(?m)^\s*-?\s*kind: *VirtualMachine\b`)},
 }
@@ -80,7 +79,7 @@ func compareDir(t *testing.T, dir string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, ds, err := source.Load([]string{repaired(t, dir)}, source.Options{})
+	snapshot, ds, err := source.Load([]string{bothSelectors(t, repaired(t, dir))}, source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
