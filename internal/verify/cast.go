@@ -21,7 +21,8 @@ var outside = []netip.Addr{netip.MustParseAddr("198.51.100.77"), netip.MustParse
 type cast struct {
 	eval  *oracle.Evaluator
 	kinds []kind
-	// byNamespace are indices of kinds.
+	// all and byNamespace are indices of kinds, ascending.
+	all         []int
 	byNamespace map[string][]int
 	nodes       []oracle.End
 	hostPods    []oracle.End
@@ -60,6 +61,7 @@ func newCast(s *model.Snapshot, eval *oracle.Evaluator) *cast {
 			if !ok {
 				at[key] = len(c.kinds)
 				c.byNamespace[p.Namespace] = append(c.byNamespace[p.Namespace], len(c.kinds))
+				c.all = append(c.all, len(c.kinds))
 				c.kinds = append(c.kinds, kind{ends: endsOf(p)})
 			} else if c.kinds[i].other == nil {
 				c.kinds[i].other = endsOf(p)
@@ -111,33 +113,33 @@ func endsOf(p *model.Pod) []oracle.End {
 	return out
 }
 
-// selected returns up to most kinds that the policy's or peer's selectors match,
-// spread over all that do, and the first that they do not match: one of a
-// namespace that is meant where there is one.
-func (c *cast) selected(ns model.NamespaceMatch, sel model.Selector, most int) (in []kind, out *kind) {
-	candidates := c.byNamespace[ns.Name]
-	if ns.Name == "" {
-		candidates = nil
-		for i := range c.kinds {
-			candidates = append(candidates, i)
-		}
+// selected returns the kinds that a pair of selectors matches, and one that it
+// does not match: one in a namespace that it does match where there is one.
+func (c *cast) selected(ns model.NamespaceMatch, sel model.Selector) (in []int, out *kind) {
+	if len(c.kinds) == 0 {
+		return nil, nil
 	}
-	var found []int
+	candidates := c.all
+	if ns.Name != "" {
+		candidates = c.byNamespace[ns.Name]
+	}
+	near := false
 	for _, i := range candidates {
-		if c.eval.Selects(ns, sel, c.kinds[i].ends[0].Pod) {
-			found = append(found, i)
-		} else if out == nil {
+		p := c.kinds[i].ends[0].Pod
+		switch {
+		case c.eval.Selects(ns, sel, p):
+			in = append(in, i)
+		case out == nil, !near && c.eval.Selects(ns, model.Selector{}, p):
+			near = c.eval.Selects(ns, model.Selector{}, p)
 			out = &c.kinds[i]
 		}
 	}
-	for n := range min(most, len(found)) {
-		in = append(in, c.kinds[found[n*len(found)/min(most, len(found))]])
-	}
-	if out == nil && len(found) < len(c.kinds) {
-		for i := range c.kinds {
-			if !slices.Contains(found, i) {
-				out = &c.kinds[i]
-				break
+	if out == nil && ns.Name != "" {
+		// Kinds are sorted by namespace: the first or the last is elsewhere,
+		// unless there is one namespace only.
+		for _, k := range []*kind{&c.kinds[0], &c.kinds[len(c.kinds)-1]} {
+			if k.ends[0].Pod.Namespace != ns.Name {
+				return in, k
 			}
 		}
 	}

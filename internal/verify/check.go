@@ -34,9 +34,10 @@ type Checker struct {
 	resolver *artifact.Resolver
 }
 
-// NewChecker prepares a checker of rs, compiled from s; neither may change.
-func NewChecker(s *model.Snapshot, rs *artifact.Ruleset) *Checker {
-	o := oracle.Options{Default: model.Verdict(rs.Header.Default)}
+// NewChecker prepares a checker of rs, compiled from s with that default
+// verdict; neither may change.
+func NewChecker(s *model.Snapshot, rs *artifact.Ruleset, fallback artifact.Verdict) *Checker {
+	o := oracle.Options{Default: model.Verdict(fallback)}
 	return &Checker{s, oracle.New(s, o), rs, artifact.NewResolver(rs)}
 }
 

@@ -61,13 +61,22 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return a
 }
 
-// ask yields the questions about one governed pod: each peer on the first
-// port, which is one that matches, and each port with the first few peers.
-func ask(yield func(oracle.Connection) bool, d model.Direction, subject []oracle.End, peers []oracle.End, ports []port) bool {
+// depth is how thoroughly something is asked about.
+type depth int
+
+const (
+	// brief: each peer on the first port, which is one that matches.
+	brief depth = iota
+	// full: besides, each port with the first few peers.
+	full
+)
+
+// ask yields questions about one governed pod.
+func ask(yield func(oracle.Connection) bool, how depth, d model.Direction, subject, peers []oracle.End, ports []port) bool {
 	const few = 3
 	for i, peer := range peers {
 		for j, p := range ports {
-			if i >= few && j > 0 {
+			if j > 0 && (how == brief || i >= few) {
 				break
 			}
 			for _, self := range subject {
@@ -90,29 +99,41 @@ func ask(yield func(oracle.Connection) bool, d model.Direction, subject []oracle
 	return true
 }
 
-// fromPolicies yields questions about every rule of the sources.
+// thorough is for how many kinds of pod a policy is asked about in full; the
+// others are asked about briefly.
+const thorough = 3
+
+// fromPolicies yields questions about every rule of the sources, on every kind
+// of pod that the policy selects.
 func (c *cast) fromPolicies(s *model.Snapshot) iter.Seq[oracle.Connection] {
 	return func(yield func(oracle.Connection) bool) {
+		met := map[string]int{} // peers, by selectors: in how many rules so far
 		for i := range s.Policies {
 			p := &s.Policies[i]
-			subjects, bystander := c.selected(p.Subject.Namespaces, p.Subject.Pods, 3)
-			if bystander != nil {
-				subjects = append(subjects, *bystander)
-			}
-			for _, d := range model.Directions {
-				if !c.fromSection(yield, p, d, subjects) {
+			subjects, bystander := c.selected(p.Subject.Namespaces, p.Subject.Pods)
+			for n, k := range subjects {
+				how := brief
+				if n < thorough {
+					how = full
+				}
+				if !c.fromPolicy(yield, how, p, c.kinds[k], met) {
 					return
 				}
+			}
+			if bystander != nil && !c.fromPolicy(yield, brief, p, *bystander, nil) {
+				return
 			}
 		}
 	}
 }
 
-func (c *cast) fromSection(yield func(oracle.Connection) bool, p *model.Policy, d model.Direction, subjects []kind) bool {
-	for _, subject := range subjects {
+// fromPolicy yields the questions about one policy and one kind of pod. met
+// counts peers whose every kind has been asked about; nil does not ask.
+func (c *cast) fromPolicy(yield func(oracle.Connection) bool, how depth, p *model.Policy, subject kind, met map[string]int) bool {
+	for _, d := range model.Directions {
 		general := append(c.general(), subject.other...)
 		general = append(general, subject.ends...)
-		if !ask(yield, d, subject.ends, general, anything) {
+		if !ask(yield, how, d, subject.ends, general, anything) {
 			return false
 		}
 		// Rules of a direction that policyTypes leaves out are asked too: they
@@ -120,12 +141,43 @@ func (c *cast) fromSection(yield func(oracle.Connection) bool, p *model.Policy, 
 		for j := range p.Sections[d].Rules {
 			r := &p.Sections[d].Rules[j]
 			peers := c.peersOf(r)
-			if !ask(yield, d, subject.ends, peers, c.portsOf(r, d, subject, peers)) {
+			ports := c.portsOf(r, d, subject, peers)
+			if !ask(yield, how, d, subject.ends, peers, ports) {
 				return false
+			}
+			if met == nil || how == brief {
+				continue
+			}
+			// On two ports, since an earlier rule may decide one.
+			members := c.membersOf(r, met)
+			for n := range min(2, len(ports)) {
+				if !ask(yield, brief, d, subject.ends, members, ports[n:]) {
+					return false
+				}
 			}
 		}
 	}
 	return true
+}
+
+// membersOf returns every kind of pod that the rule's selectors match, for
+// selectors that have not been asked about in a few rules already: the first
+// rules may be behind others that decide.
+func (c *cast) membersOf(r *model.Rule, met map[string]int) []oracle.End {
+	var out []oracle.End
+	for i := range r.Peers {
+		p := &r.Peers[i]
+		key := p.Namespaces.String() + "/" + p.Pods.String()
+		if p.Kind != model.PeerPods || met[key] > thorough*2 {
+			continue
+		}
+		met[key]++
+		in, _ := c.selected(p.Namespaces, p.Pods)
+		for _, k := range in {
+			out = append(out, c.kinds[k].ends...)
+		}
+	}
+	return out
 }
 
 // general are peers that any rule might be wrong about.
@@ -153,9 +205,9 @@ func (c *cast) peersOf(r *model.Rule) []oracle.End {
 		p := &r.Peers[i]
 		switch p.Kind {
 		case model.PeerPods:
-			in, not := c.selected(p.Namespaces, p.Pods, 2)
-			for _, k := range in {
-				out = append(out, k.ends...)
+			in, not := c.selected(p.Namespaces, p.Pods)
+			for n := range min(2, len(in)) {
+				out = append(out, c.kinds[in[n*(len(in)-1)]].ends...)
 			}
 			if not != nil {
 				out = append(out, not.ends...)
@@ -256,7 +308,7 @@ func (c *Checker) fromClauses(k *cast) iter.Seq[oracle.Connection] {
 			for _, t := range p.Profiles[f].Tiers {
 				for _, id := range p.Tiers[t].Clauses {
 					cl := &p.Clauses[id]
-					if !ask(yield, d, endsAt(i), c.clausePeers(k, cl, members), clausePorts(rs, cl)) {
+					if !ask(yield, full, d, endsAt(i), c.clausePeers(k, cl, members), clausePorts(rs, cl)) {
 						return
 					}
 				}

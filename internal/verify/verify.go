@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"fmt"
 	"iter"
 	"runtime"
 	"slices"
@@ -17,14 +18,26 @@ type Options struct {
 	// second, third, ... of them, and Result.Skipped says how many were left
 	// out. Default 1,000,000.
 	MaxConnections int
+	// Default is the verdict that what no tier decides was to have; by default
+	// the one that the ruleset says.
+	Default artifact.Verdict
 	// MaxFailures is how many disagreements are collected; default 10.
 	MaxFailures int
 }
 
-// Failure is a connection on which artifact and evaluator disagree.
+// Failure is a connection on which artifact and evaluator disagree, or a pod or
+// node that the artifact has wrong; Connection is zero then.
 type Failure struct {
 	Connection oracle.Connection
 	Err        error
+}
+
+// String says what is wrong, the connection first.
+func (f Failure) String() string {
+	if f.Connection == (oracle.Connection{}) {
+		return f.Err.Error()
+	}
+	return fmt.Sprintf("%v: %v", f.Connection, f.Err)
 }
 
 // Result says what was asked and what came out.
@@ -44,7 +57,10 @@ func Run(s *model.Snapshot, rs *artifact.Ruleset, o Options) Result {
 	if o.MaxFailures == 0 {
 		o.MaxFailures = 10
 	}
-	c := NewChecker(s, rs)
+	if o.Default == 0 {
+		o.Default = rs.Header.Default
+	}
+	c := NewChecker(s, rs, o.Default)
 	k := newCast(s, c.oracle)
 	questions := []iter.Seq[oracle.Connection]{k.fromPolicies(s), c.fromClauses(k)}
 
@@ -55,7 +71,7 @@ func Run(s *model.Snapshot, rs *artifact.Ruleset, o Options) Result {
 		}
 	}
 	stride := (total + o.MaxConnections - 1) / o.MaxConnections
-	r := Result{}
+	r := Result{Failures: c.membership()}
 	workers := runtime.GOMAXPROCS(0)
 	batches := make(chan []oracle.Connection, workers)
 	var mu sync.Mutex
@@ -93,7 +109,7 @@ func Run(s *model.Snapshot, rs *artifact.Ruleset, o Options) Result {
 	close(batches)
 	wg.Wait()
 	slices.SortStableFunc(r.Failures, func(a, b Failure) int {
-		x, y := a.Connection.String(), b.Connection.String()
+		x, y := a.String(), b.String()
 		if len(x) != len(y) {
 			return len(x) - len(y)
 		}

@@ -4,6 +4,7 @@ package property
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	"github.com/sluice-net/sluice/internal/artifact"
@@ -28,9 +29,6 @@ func New(s *model.Snapshot, o oracle.Options, compile Compile) (*Subject, error)
 	if err != nil {
 		return nil, fmt.Errorf("compile: %w", err)
 	}
-	if want := o.Default; want != 0 && uint8(built.Header.Default) != uint8(want) {
-		return nil, fmt.Errorf("the default is %v, want %v", built.Header.Default, want)
-	}
 	encoded, err := artifact.Encode(built)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
@@ -39,5 +37,5 @@ func New(s *model.Snapshot, o oracle.Options, compile Compile) (*Subject, error)
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	return &Subject{verify.NewChecker(s, rs), encoded}, nil
+	return &Subject{verify.NewChecker(s, rs, artifact.Verdict(cmp.Or(o.Default, model.Allow))), encoded}, nil
 }
