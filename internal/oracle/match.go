@@ -97,9 +97,15 @@ func matchesPort(p *model.Port, q *question) bool {
 	})
 }
 
+// Selects reports whether a pair of selectors matches the pod. It says nothing
+// about whether policies govern the pod at all.
+func (e *Evaluator) Selects(ns model.NamespaceMatch, pods model.Selector, pod *model.Pod) bool {
+	return e.inNamespace(ns, pod) && matchesLabels(pods, pod.Labels)
+}
+
 // selects reports whether a policy governs the pod.
 func (e *Evaluator) selects(s *model.Subject, pod *model.Pod) bool {
-	return e.inNamespace(s.Namespaces, pod) && matchesLabels(s.Pods, pod.Labels)
+	return e.Selects(s.Namespaces, s.Pods, pod)
 }
 
 // inNamespace reports whether the pod's namespace is one that m selects. NP: a

@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/oracle":          {"internal/model"},
 	"internal/config":          {},
 	"internal/query":           {"internal/artifact"},
+	"internal/verify":          {"internal/artifact", "internal/model", "internal/oracle"},
 	"internal/lint":            {"compiler", "internal/artifact", "internal/diag", "internal/model"},
 	"enforcer":                 {"internal/artifact"},
 	"enforcer/nft":             {"internal/artifact", "internal/reconcile"},

@@ -1,9 +1,6 @@
-// Package property holds compiled rulesets against the slow evaluator, on
-// generated clusters and connections and on the hand-worked cases.
-package property
+package verify
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,9 +9,6 @@ import (
 	"github.com/sluice-net/sluice/internal/model"
 	"github.com/sluice-net/sluice/internal/oracle"
 )
-
-// Compile is the compiler under test.
-type Compile func(*model.Snapshot) (*artifact.Ruleset, error)
 
 // The kinds of failure that Check reports, so that a reduction can hold on to
 // the one it began with.
@@ -31,36 +25,24 @@ func SameKind(a, b error) bool {
 	})
 }
 
-// Subject is a snapshot and what a compiler made of it, ready for questions.
-type Subject struct {
-	Encoded  []byte
+// Checker asks an artifact and the slow evaluator the same questions. It is
+// safe for concurrent use.
+type Checker struct {
 	snapshot *model.Snapshot
 	oracle   *oracle.Evaluator
 	ruleset  *artifact.Ruleset
 	resolver *artifact.Resolver
 }
 
-// New compiles s. The ruleset that answers questions has been encoded and
-// decoded, so that the file is what is tested.
-func New(s *model.Snapshot, o oracle.Options, compile Compile) (*Subject, error) {
-	built, err := compile(s)
-	if err != nil {
-		return nil, fmt.Errorf("compile: %w", err)
-	}
-	encoded, err := artifact.Encode(built)
-	if err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	rs, err := artifact.Decode(bytes.NewReader(encoded), artifact.Limits{})
-	if err != nil {
-		return nil, fmt.Errorf("decode: %w", err)
-	}
-	return &Subject{encoded, s, oracle.New(s, o), rs, artifact.NewResolver(rs)}, nil
+// NewChecker prepares a checker of rs, compiled from s; neither may change.
+func NewChecker(s *model.Snapshot, rs *artifact.Ruleset) *Checker {
+	o := oracle.Options{Default: model.Verdict(rs.Header.Default)}
+	return &Checker{s, oracle.New(s, o), rs, artifact.NewResolver(rs)}
 }
 
 // Check returns what is wrong with the ruleset's answer about c; nil if the
 // slow evaluator agrees with verdicts and reasons.
-func (s *Subject) Check(c oracle.Connection) error {
+func (s *Checker) Check(c oracle.Connection) error {
 	f := artifact.Flow{Protocol: uint8(c.Protocol), Port: c.Port}
 	var err error
 	if f.Src, err = s.end(c.Src); err != nil {
@@ -80,7 +62,7 @@ func (s *Subject) Check(c oracle.Connection) error {
 
 // end finds e in the ruleset, by name if it has one. A pod or node that is
 // found by name has to be found by its address too.
-func (s *Subject) end(e oracle.End) (artifact.End, error) {
+func (s *Checker) end(e oracle.End) (artifact.End, error) {
 	var ends []artifact.End
 	var err error
 	byAddr := s.resolver.Addr(e.Addr)
@@ -123,7 +105,7 @@ var bases = map[oracle.Basis]artifact.Basis{
 	oracle.ByLocalNode: artifact.ByLocalNode,
 }
 
-func (s *Subject) direction(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
+func (s *Checker) direction(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
 	switch {
 	case want == nil && got == nil:
 		return nil
@@ -145,7 +127,7 @@ func (s *Subject) direction(c oracle.Connection, dir model.Direction, want *orac
 }
 
 // named lists the rules that the artifact gives as reasons.
-func (s *Subject) named(d *artifact.Decision) []string {
+func (s *Checker) named(d *artifact.Decision) []string {
 	var out []string
 	for _, id := range d.Rules {
 		r := &s.ruleset.Program.Rules[id]
@@ -158,7 +140,7 @@ func (s *Subject) named(d *artifact.Decision) []string {
 // first is the one that decides, or as good as it where order means nothing,
 // and that isolation names all policies. Further rules say the same, even if
 // another rule comes before them.
-func (s *Subject) reasons(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
+func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
 	if want.Basis != oracle.ByRule && want.Basis != oracle.ByIsolation {
 		return nil
 	}
@@ -202,7 +184,7 @@ func nameOf(b oracle.Because) string {
 }
 
 // find returns the rule of that name.
-func (s *Subject) find(dir model.Direction, tier model.Tier, name string) (oracle.Because, bool) {
+func (s *Checker) find(dir model.Direction, tier model.Tier, name string) (oracle.Because, bool) {
 	for i := range s.snapshot.Policies {
 		p := &s.snapshot.Policies[i]
 		for j := range p.Sections[dir].Rules {
