@@ -1,9 +1,10 @@
 package source
 
 import (
-	"github.com/sluice-net/sluice/compiler/source/object"
 	"slices"
 	"strings"
+
+	"github.com/sluice-net/sluice/compiler/source/object"
 )
 
 // workloadKey identifies a workload.
