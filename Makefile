@@ -57,7 +57,7 @@ golden: ## write the golden files anew; review the difference
 fuzz: ## thirty seconds for each fuzz target
 	@for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
 	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9]+' $$f | sed 's/func //'); do \
-	    echo "== $$f $$t"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime 30s ./$$(dirname $$f) || exit 1; done; done
+	    echo "== $$f $$t"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime 30s -fuzzminimizetime 10x ./$$(dirname $$f) || exit 1; done; done
 
 .PHONY: bench
 bench: ## benchmarks; compare two runs with benchstat

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"io"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/sluice-net/sluice/compiler/source/document"
+	"github.com/sluice-net/sluice/compiler/source/object"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -46,7 +46,7 @@ func LoadFS(fsys fs.FS, o Options) (*model.Snapshot, diag.List, error) {
 type job struct {
 	file   *file
 	chunks []document.Chunk
-	out    *batch
+	out    *object.Batch
 }
 
 func load(f *finder, o Options) (*model.Snapshot, diag.List, error) {
@@ -58,7 +58,7 @@ func load(f *finder, o Options) (*model.Snapshot, diag.List, error) {
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			cache := newCache()
+			cache := object.NewCache()
 			for j := range jobs {
 				j.parse(cache)
 			}
@@ -88,22 +88,22 @@ func enqueue(jobs chan<- job, f *file, limit int64) error {
 		return err
 	}
 	if src == nil {
-		f.batches = []*batch{{diags: diag.List{{
-			Code: codeSyntax, Severity: diag.Error, Pos: diag.Pos{File: f.Path},
+		f.batches = []*object.Batch{{Diags: diag.List{{
+			Code: object.CodeSyntax, Severity: diag.Error, Pos: diag.Pos{File: f.Path},
 			Message: "the file is larger than " + byteSize(limit),
 			Hint:    "split it, or leave it out",
 		}}}}
 		return nil
 	}
 	f.Digest = sha256.Sum256(src)
-	chunks := document.Split(src, isList, document.Interner{})
+	chunks := document.Split(src, object.IsList, document.Interner{})
 	for len(chunks) > 0 {
 		n, size := 0, 0
 		for n < len(chunks) && (n == 0 || size+len(chunks[n].Text) <= run) {
 			size += len(chunks[n].Text)
 			n++
 		}
-		b := &batch{}
+		b := &object.Batch{}
 		f.batches = append(f.batches, b)
 		jobs <- job{f, chunks[:n:n], b}
 		chunks = chunks[n:]
@@ -111,47 +111,9 @@ func enqueue(jobs chan<- job, f *file, limit int64) error {
 	return nil
 }
 
-func isList(n *document.Node) bool { return typeMetaOf(n).isList() }
-
-func (j *job) parse(cache *cache) {
-	r := &reader{cache: cache, file: j.file, out: j.out}
+func (j *job) parse(cache *object.Cache) {
+	r := &object.Reader{Cache: cache, Path: j.file.Path, Explicit: j.file.explicit, Out: j.out}
 	for _, c := range j.chunks {
-		if failure := r.chunk(c); failure != nil {
-			r.syntax(c, failure)
-		}
+		r.Read(c)
 	}
-}
-
-func (r *reader) syntax(c document.Chunk, e *document.Error) {
-	d := &decoder{cache: r.cache, file: r.file.Path, offset: c.At}
-	if e.Size && !r.file.explicit && !bytes.Contains(c.Text, []byte("apiVersion")) {
-		// Lock files and the like; they are nobody's mistake.
-		d.report(diag.Note, codeNoManifest, e.At, "", "not a Kubernetes manifest: apiVersion is missing, and %s", e.Msg)
-		r.out.diags = append(r.out.diags, d.diags...)
-		return
-	}
-	if bytes.Contains(c.Text, []byte("{{")) && !e.Limit && e.Hint == "" {
-		e.Hint = "for a template, give what helm template prints"
-	}
-	d.errorf(codeSyntax, e.At, e.Hint, "%s", e.Msg)
-	r.out.diags = append(r.out.diags, d.diags...)
-}
-
-// chunk parses one chunk and reads its documents.
-func (r *reader) chunk(c document.Chunk) *document.Error {
-	trees, failure := c.Parse(r.cache.names)
-	def := typeMeta{}
-	if c.List != nil {
-		def = typeMetaOf(c.List).item()
-	}
-	for _, t := range trees {
-		if t.Root.Kind == document.List && c.List == nil {
-			for i := range t.Root.Children {
-				r.document(&t.Root.Children[i].Value, t.Duplicates, c.At, def)
-			}
-			continue
-		}
-		r.document(&t.Root, t.Duplicates, c.At, def)
-	}
-	return failure
 }

@@ -2,7 +2,6 @@ package source
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -32,17 +31,6 @@ func TestKnownFields(t *testing.T) {
 		{metav1.OwnerReference{}, "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {ownerReferences: [{", "}]}}"},
 		{metav1.ManagedFieldsEntry{}, "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {managedFields: [{", "}]}}"},
 	})
-	meta := reflect.TypeOf(metav1.ObjectMeta{})
-	var fields []string
-	for i := range meta.NumField() {
-		name, _, _ := strings.Cut(meta.Field(i).Tag.Get("json"), ",")
-		fields = append(fields, name)
-	}
-	for name := range objectMetaFields {
-		if !slices.Contains(fields, name) {
-			t.Errorf("the API has no metadata.%s", name)
-		}
-	}
 }
 
 // TestKnownClusterFields does the same for the cluster-wide policies, whose

@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"github.com/sluice-net/sluice/compiler/source/document"
+	"github.com/sluice-net/sluice/compiler/source/object"
 )
 
 // TestCutLists makes sure that a list that is cut up before parsing gives what
@@ -38,7 +39,7 @@ func TestCutLists(t *testing.T) {
 		"one-line JSON": asJSON(t, list),
 		"JSON array":    []byte(strings.TrimSuffix(strings.TrimPrefix(string(asJSON(t, list)), `{"apiVersion":"v1","items":`), `,"kind":"List","metadata":{"resourceVersion":""},"slip":1}`)),
 	} {
-		if chunks := document.Split(text, isList, document.Interner{}); len(chunks) < n {
+		if chunks := document.Split(text, object.IsList, document.Interner{}); len(chunks) < n {
 			t.Errorf("%s: %d chunks", name, len(chunks))
 		}
 		s, diags, err := LoadFS(fstest.MapFS{"in.yaml": {Data: text}}, Options{})

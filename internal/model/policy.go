@@ -20,7 +20,7 @@ type Policy struct {
 	Namespace string // "" for cluster-scoped kinds
 	Name      string
 	Tier      Tier
-	Priority  int32 // lower first; 0 in TierNamespace
+	Priority  int32 // lower first; 0 in TierNamespace, 1001 for a kind of TierBaseline that has none
 	Subject   Subject
 	Sections  [2]Section // indexed by Direction
 	Pos       diag.Pos

@@ -140,6 +140,7 @@ func (t *Tree) add(fields []Field, index map[string]int, f Field) ([]Field, map[
 // pods share the text of their labels.
 type Interner map[string]string
 
+// Of returns b as a string, the same one as before if it can.
 func (in Interner) Of(b []byte) string {
 	const longest, most = 80, 1 << 16
 	if len(b) > longest {

@@ -29,17 +29,17 @@ type splitter struct {
 // items of their field "items"; isList tells from the rest whether a document
 // is one.
 func Split(src []byte, isList func(*Node) bool, names Interner) []Chunk {
-	s := splitter{isList, names}
+	p := splitter{isList, names}
 	src = decodeUTF16(src)
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
-	if chunks, ok := s.json(src, Offset{}); ok {
+	if chunks, ok := p.json(src, Offset{}); ok {
 		return chunks
 	}
 	var chunks []Chunk
 	for _, c := range splitYAML(src) {
-		if cut, ok := s.json(c.Text, c.At); ok {
+		if cut, ok := p.json(c.Text, c.At); ok {
 			chunks = append(chunks, cut...)
-		} else if cut, ok := s.yamlList(c); ok {
+		} else if cut, ok := p.yamlList(c); ok {
 			chunks = append(chunks, cut...)
 		} else {
 			chunks = append(chunks, c)
@@ -133,7 +133,7 @@ func onlyComments(text []byte) bool {
 // yamlList cuts a large document of some List kind, written in the block
 // style that kubectl writes, at the items of its top-level "items" key. It
 // reports false when the document is something else; then it is parsed whole.
-func (s *splitter) yamlList(doc Chunk) ([]Chunk, bool) {
+func (p *splitter) yamlList(doc Chunk) ([]Chunk, bool) {
 	const worthwhile = 256 << 10
 	if len(doc.Text) < worthwhile {
 		return nil, false
@@ -156,14 +156,14 @@ func (s *splitter) yamlList(doc Chunk) ([]Chunk, bool) {
 	if len(header) > maxDocumentSize {
 		return nil, false
 	}
-	trees, err := parseYAML(header, s.names)
+	trees, err := parseYAML(header, p.names)
 	if err != nil || len(trees) != 1 {
 		return nil, false
 	}
 	root := &trees[0].Root
 	// The key must have been read as one, not as text inside some scalar.
 	at := root.Get("items")
-	if !s.isList(root) || at == nil || at.Kind != List || int(at.At.Line) != items.keyLine+1 {
+	if !p.isList(root) || at == nil || at.Kind != List || int(at.At.Line) != items.keyLine+1 {
 		return nil, false
 	}
 	chunks := []Chunk{{Text: header, At: doc.At}}

@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ func (d *decoder) networkPolicy(doc *document.Node) model.Policy {
 		Pos:       d.pos(doc.At),
 	}
 	if doc.Get("metadata").TextOf("namespace") == "" {
-		d.warnf(codeIdentity, doc.At, "add metadata.namespace", "metadata.namespace is missing; %q is assumed", defaultNamespace)
+		d.warnf(CodeIdentity, doc.At, "add metadata.namespace", "metadata.namespace is missing; %q is assumed", defaultNamespace)
 	}
 	spec := doc.Get("spec")
 	for i := range doc.Children {
@@ -37,7 +37,7 @@ func (d *decoder) networkPolicy(doc *document.Node) model.Policy {
 	}
 	if spec == nil || spec.Kind == document.Null {
 		// Legal, and the strictest of policies; usually a slip of indentation.
-		d.warnf(codeValue, doc.At, "write spec.podSelector: {} if that is meant",
+		d.warnf(CodeValue, doc.At, "write spec.podSelector: {} if that is meant",
 			"spec is missing: the policy selects every pod of the namespace and allows no ingress")
 		spec = &document.Node{At: doc.At}
 	}
@@ -80,7 +80,7 @@ func (d *decoder) policyTypes(p *model.Policy, n *document.Node) {
 		return
 	}
 	if len(items) > 2 {
-		d.errorf(codeValue, n.At, "list Ingress, Egress or both", "policyTypes has %d items, and may have at most two", len(items))
+		d.errorf(CodeValue, n.At, "list Ingress, Egress or both", "policyTypes has %d items, and may have at most two", len(items))
 	}
 	for i := range items {
 		v := &items[i].Value
@@ -93,10 +93,10 @@ func (d *decoder) policyTypes(p *model.Policy, n *document.Node) {
 			p.Sections[model.Egress].Applies = true
 		default:
 			hint := "known: Ingress, Egress"
-			if near := nearest(s, []string{"Ingress", "Egress"}); near != "" {
+			if near := Nearest(s, []string{"Ingress", "Egress"}); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
-			d.errorf(codeValue, v.At, hint, "%q is not a policy type", s)
+			d.errorf(CodeValue, v.At, hint, "%q is not a policy type", s)
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (d *decoder) rule(n *document.Node, dir model.Direction, namespace string, 
 				}
 			}
 		case other:
-			d.errorf(codeUnknown, f.At, fmt.Sprintf("%s rules name their peers with %q", dir, peers), "unknown field %q in an %s rule", other, dir)
+			d.errorf(CodeUnknown, f.At, fmt.Sprintf("%s rules name their peers with %q", dir, peers), "unknown field %q in an %s rule", other, dir)
 		default:
 			d.unknown(&n.Children[i], "an "+dir.String()+" rule", peers, "ports")
 		}
@@ -155,7 +155,7 @@ func (d *decoder) rule(n *document.Node, dir model.Direction, namespace string, 
 // dash: to the API server it is the same as {}.
 func (d *decoder) warnNull(n *document.Node, what, meaning string) {
 	if n.Kind == document.Null {
-		d.warnf(codeValue, n.At, "write {} if that is meant, else remove the item", "empty %s; Kubernetes reads it as %s", what, meaning)
+		d.warnf(CodeValue, n.At, "write {} if that is meant, else remove the item", "empty %s; Kubernetes reads it as %s", what, meaning)
 	}
 }
 
@@ -199,7 +199,7 @@ func (d *decoder) protocol(p *model.Port, n *document.Node) {
 		if up := strings.ToUpper(s); protocols[up] != 0 {
 			hint = fmt.Sprintf("write %s", up)
 		}
-		d.errorf(codeValue, n.At, hint, "%q is not a protocol that a policy can name", s)
+		d.errorf(CodeValue, n.At, hint, "%q is not a protocol that a policy can name", s)
 	}
 	p.Protocol = proto
 }
@@ -211,7 +211,7 @@ func (d *decoder) portNumbers(p *model.Port, port, end *document.Node) {
 	switch {
 	case port == nil || port.Kind == document.Null:
 		if end != nil {
-			d.errorf(codeEndPort, end.At, "add port", "endPort without port")
+			d.errorf(CodeEndPort, end.At, "add port", "endPort without port")
 		}
 	case port.Kind == document.Text:
 		p.Name, p.Low, p.High = port.Text, 0, 0
@@ -220,10 +220,10 @@ func (d *decoder) portNumbers(p *model.Port, port, end *document.Node) {
 			if port.Text != "" && strings.Trim(port.Text, "0123456789") == "" {
 				hint = "remove the quotes: in quotes it is the name of a port, not its number"
 			}
-			d.errorf(codeValue, port.At, hint, "%q is not a valid port name: %s", port.Text, brief(msgs))
+			d.errorf(CodeValue, port.At, hint, "%q is not a valid port name: %s", port.Text, brief(msgs))
 		}
 		if end != nil {
-			d.errorf(codeEndPort, end.At, "give port as a number", "endPort needs a numeric port, not the name %q", port.Text)
+			d.errorf(CodeEndPort, end.At, "give port as a number", "endPort needs a numeric port, not the name %q", port.Text)
 		}
 	case port.Kind != document.Integer:
 		d.wrongType(port, "port", "a number or a name")
@@ -236,7 +236,7 @@ func (d *decoder) portNumbers(p *model.Port, port, end *document.Node) {
 		high, endOK := d.number(end, "endPort", 1, 65535)
 		p.High = uint16(high)
 		if ok && endOK && high < low {
-			d.errorf(codePortRange, end.At, "swap them", "endPort %d is below port %d", high, low)
+			d.errorf(CodePortRange, end.At, "swap them", "endPort %d is below port %d", high, low)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"fmt"
@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluice-net/sluice/compiler/source/document"
 	"github.com/sluice-net/sluice/internal/diag"
-	"github.com/sluice-net/sluice/internal/model"
 )
 
 // typeMeta says what a document is.
@@ -61,45 +60,28 @@ func (t typeMeta) item() typeMeta {
 	return typeMeta{t.apiVersion, strings.TrimSuffix(t.kind, "List")}
 }
 
-// batch is what the documents of one or more chunks gave.
-type batch struct {
-	model.Snapshot // Policies, Namespaces, Nodes, Services
-	pods           []podRecord
-	workloads      []workloadRecord
-	diags          diag.List
-	documents      int // that are part of the snapshot
-	manifests      int // that are Kubernetes objects of any kind
-}
-
-// reader reads documents of one file into a batch.
-type reader struct {
-	cache *cache
-	file  *file
-	out   *batch
-}
-
 // document reads one parsed document; def is its type if it does not say.
-func (r *reader) document(n *document.Node, dups []document.Duplicate, at document.Offset, def typeMeta) {
+func (r *Reader) document(n *document.Node, dups []document.Duplicate, at document.Offset, def typeMeta) {
 	meta := typeMetaOf(n)
 	if meta == (typeMeta{}) {
 		meta = def
 	}
-	d := &decoder{cache: r.cache, file: r.file.Path, offset: at}
+	d := &decoder{cache: r.Cache, file: r.Path, offset: at}
 	switch {
 	case n.Kind == document.Null:
-		d.report(diag.Note, codeNoManifest, n.At, "", "empty document")
+		d.report(diag.Note, CodeNoManifest, n.At, "", "empty document")
 	case meta.isList() && n.Kind == document.Object:
 		r.list(d, n, dups, meta)
 		return
 	default:
 		r.object(d, n, dups, meta)
 	}
-	r.out.diags = append(r.out.diags, d.finish(n.At)...)
+	r.Out.Diags = append(r.Out.Diags, d.finish(n.At)...)
 }
 
 // list reads the items of a List.
-func (r *reader) list(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
-	r.out.manifests++
+func (r *Reader) list(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
+	r.Out.Manifests++
 	d.object = meta.kind
 	strict := meta.kind == "List" || meta.group() == groupNetworking || meta.group() == groupAdmin
 	var items *document.Node
@@ -116,7 +98,7 @@ func (r *reader) list(d *decoder, n *document.Node, dups []document.Duplicate, m
 		}
 	}
 	if items == nil {
-		d.errorf(codeValue, n.At, "", "the list has no items field")
+		d.errorf(CodeValue, n.At, "", "the list has no items field")
 	}
 	children := d.items(items, "items")
 	// Duplicates in the tree may be in any item; those of the list itself
@@ -129,7 +111,7 @@ func (r *reader) list(d *decoder, n *document.Node, dups []document.Duplicate, m
 			d.reportDuplicates([]document.Duplicate{dup}, diag.Error)
 		}
 	}
-	r.out.diags = append(r.out.diags, d.finish(n.At)...)
+	r.Out.Diags = append(r.Out.Diags, d.finish(n.At)...)
 	for i := range children {
 		var own []document.Duplicate
 		for _, dup := range inItems {
@@ -142,24 +124,24 @@ func (r *reader) list(d *decoder, n *document.Node, dups []document.Duplicate, m
 }
 
 // object reads one object that is no list.
-func (r *reader) object(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
+func (r *Reader) object(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
 	if meta.apiVersion == "" || meta.kind == "" {
 		if meta.policyLike() || shapedAsPolicy(n) {
 			hint := "add apiVersion: networking.k8s.io/v1 and kind: NetworkPolicy"
 			if k := clusterKindOf(meta.kind); k != nil {
 				hint = "add apiVersion: " + k.apiVersion
 			}
-			d.errorf(codeUnknown, n.At, hint, "this looks like a policy, but apiVersion or kind is missing")
+			d.errorf(CodeUnknown, n.At, hint, "this looks like a policy, but apiVersion or kind is missing")
 			return
 		}
-		if meta.apiVersion == "" && slices.Contains(inventoryKinds, meta.kind) && n.Get("metadata") != nil {
-			d.warnf(codeSkipped, n.At, "add apiVersion", "apiVersion is missing: the %s is skipped", meta.kind)
+		if meta.apiVersion == "" && slices.Contains(InventoryKinds, meta.kind) && n.Get("metadata") != nil {
+			d.warnf(CodeSkipped, n.At, "add apiVersion", "apiVersion is missing: the %s is skipped", meta.kind)
 			return
 		}
 		r.notManifest(d, n)
 		return
 	}
-	r.out.manifests++
+	r.Out.Manifests++
 	switch meta.group() {
 	case groupAdmin:
 		r.adminPolicy(d, n, dups, meta)
@@ -174,7 +156,7 @@ func (r *reader) object(d *decoder, n *document.Node, dups []document.Duplicate,
 		read(d, n, meta)
 		d.reportDuplicates(dups, diag.Warning)
 		if !d.failed {
-			r.out.documents++
+			r.Out.Documents++
 		}
 		return
 	}
@@ -184,16 +166,16 @@ func (r *reader) object(d *decoder, n *document.Node, dups []document.Duplicate,
 // notManifest reports a document without apiVersion and kind. Such files are
 // normal in a directory (values, kustomizations), but somebody who names a
 // file, or pipes text in, means it to be read.
-func (r *reader) notManifest(d *decoder, n *document.Node) {
+func (r *Reader) notManifest(d *decoder, n *document.Node) {
 	sev, hint := diag.Note, ""
-	if r.file.explicit {
+	if r.Explicit {
 		sev, hint = diag.Error, "give a manifest, or what helm template or kustomize build prints"
 	}
 	what := "apiVersion and kind are missing"
 	if n.Kind != document.Object {
 		what = fmt.Sprintf("it is %s instead of a mapping", n.Kind)
 	}
-	d.report(sev, codeNoManifest, n.At, hint, "not a Kubernetes manifest: %s", what)
+	d.report(sev, CodeNoManifest, n.At, hint, "not a Kubernetes manifest: %s", what)
 }
 
 // policyLike reports whether the kind is, or is a typing mistake for, one of
@@ -203,7 +185,7 @@ func (t typeMeta) policyLike() bool {
 	for _, k := range clusterKinds {
 		known = append(known, k.kind)
 	}
-	return nearest(strings.TrimSuffix(t.kind, "List"), known) != "" || t.kind == "" && t.group() == groupNetworking
+	return Nearest(strings.TrimSuffix(t.kind, "List"), known) != "" || t.kind == "" && t.group() == groupNetworking
 }
 
 // shapedAsPolicy reports whether spec has fields that only policies have.
@@ -215,26 +197,26 @@ func shapedAsPolicy(n *document.Node) bool {
 
 // skip reports a kind that is not read. What might be a policy that somebody
 // relies on is more than a note.
-func (r *reader) skip(d *decoder, n *document.Node, meta typeMeta) {
+func (r *Reader) skip(d *decoder, n *document.Node, meta typeMeta) {
 	group := meta.group()
 	builtin := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") ||
 		distance(group, groupNetworking) <= 3 || distance(group, groupAdmin) <= 3
 	switch {
 	case meta.policyLike() && builtin:
-		d.errorf(codeUnknown, n.At, policyHint(meta.kind),
+		d.errorf(CodeUnknown, n.At, policyHint(meta.kind),
 			"there is no kind %s in %s: this policy would not be enforced", meta.kind, meta.apiVersion)
 	case strings.HasSuffix(meta.kind, "NetworkPolicy"):
-		d.warnf(codeSkipped, n.At, "", "%s of %s is not a policy that Sluice reads: it is not enforced", meta.kind, meta.apiVersion)
-	case builtin && slices.Contains(inventoryKinds, meta.kind) && !strings.Contains(group, "."):
-		d.warnf(codeSkipped, n.At, "check apiVersion", "there is no kind %s in %s: the document is skipped", meta.kind, meta.apiVersion)
+		d.warnf(CodeSkipped, n.At, "", "%s of %s is not a policy that Sluice reads: it is not enforced", meta.kind, meta.apiVersion)
+	case builtin && slices.Contains(InventoryKinds, meta.kind) && !strings.Contains(group, "."):
+		d.warnf(CodeSkipped, n.At, "check apiVersion", "there is no kind %s in %s: the document is skipped", meta.kind, meta.apiVersion)
 	default:
-		d.report(diag.Note, codeSkipped, n.At, "", "%s (%s) has no part in policy decisions and is skipped", meta.kind, meta.apiVersion)
+		d.report(diag.Note, CodeSkipped, n.At, "", "%s (%s) has no part in policy decisions and is skipped", meta.kind, meta.apiVersion)
 	}
 }
 
 // networking reads the networking.k8s.io group and its forerunner. It reports
 // false for a kind that is no policy and read elsewhere, or skipped.
-func (r *reader) networking(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) bool {
+func (r *Reader) networking(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) bool {
 	// Every other kind that these groups have, or had.
 	others := []string{
 		"Ingress", "IngressClass", "IPAddress", "ServiceCIDR", "ClusterCIDR", "IngressList",
@@ -245,14 +227,14 @@ func (r *reader) networking(d *decoder, n *document.Node, dups []document.Duplic
 		p := d.networkPolicy(n)
 		d.reportDuplicates(dups, diag.Error)
 		if !d.failed {
-			r.out.Policies = append(r.out.Policies, p)
-			r.out.documents++
+			r.Out.Policies = append(r.Out.Policies, p)
+			r.Out.Documents++
 		}
 		return true
 	case slices.Contains(others, meta.kind):
 		return false
 	case meta.policyLike() || meta.group() == groupNetworking:
-		d.errorf(codeUnknown, n.At, policyHint(meta.kind), "there is no kind %s in %s: if this is a policy, it would not be enforced",
+		d.errorf(CodeUnknown, n.At, policyHint(meta.kind), "there is no kind %s in %s: if this is a policy, it would not be enforced",
 			meta.kind, meta.apiVersion)
 		return true
 	default:

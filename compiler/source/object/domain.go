@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"net/netip"
@@ -32,22 +32,22 @@ func (d *decoder) domainName(name string, n *document.Node) {
 	host := strings.TrimPrefix(name, "*.")
 	switch {
 	case strings.ContainsRune(host, '*'):
-		d.errorf(codeDomain, n.At, "*.example.com matches every name below example.com, at any depth",
+		d.errorf(CodeDomain, n.At, "*.example.com matches every name below example.com, at any depth",
 			"%q has a wildcard that is not the whole first label", n.Text)
 	case !strings.Contains(host, "."):
-		d.errorf(codeDomain, n.At, "write the name in full, as in www.example.com", "%q has one label only, and must have at least two", n.Text)
+		d.errorf(CodeDomain, n.At, "write the name in full, as in www.example.com", "%q has one label only, and must have at least two", n.Text)
 	case !domainName.MatchString(name):
-		d.errorf(codeDomain, n.At, "write it as www.example.com or *.example.com", "%q is not a domain name", n.Text)
+		d.errorf(CodeDomain, n.At, "write it as www.example.com or *.example.com", "%q is not a domain name", n.Text)
 	case len(host) > longestName:
-		d.errorf(codeDomain, n.At, "", "the domain name is longer than %d bytes", longestName)
+		d.errorf(CodeDomain, n.At, "", "the domain name is longer than %d bytes", longestName)
 	default:
 		for label := range strings.SplitSeq(host, ".") {
 			if len(label) > longestLabel {
-				d.errorf(codeDomain, n.At, "", "%q has a label of more than %d bytes", n.Text, longestLabel)
+				d.errorf(CodeDomain, n.At, "", "%q has a label of more than %d bytes", n.Text, longestLabel)
 			}
 		}
 		if _, err := netip.ParseAddr(host); err == nil {
-			d.warnf(codeDomain, n.At, "use networks", "%q is an address, which no DNS reply gives as a name: it matches nothing", n.Text)
+			d.warnf(CodeDomain, n.At, "use networks", "%q is an address, which no DNS reply gives as a name: it matches nothing", n.Text)
 		}
 	}
 }

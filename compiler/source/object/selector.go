@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func (d *decoder) selector(n *document.Node, what string) model.Selector {
 	}
 	s := model.NewSelector(reqs)
 	if why := contradiction(s); why != "" {
-		d.warnf(codeImpossible, n.At, "remove one of the two requirements", "%s can match nothing on any cluster: %s", what, why)
+		d.warnf(CodeImpossible, n.At, "remove one of the two requirements", "%s can match nothing on any cluster: %s", what, why)
 	}
 	return s
 }
@@ -44,7 +44,7 @@ func (d *decoder) namespaceSelector(n *document.Node) model.Selector {
 	s := d.selector(n, "namespaceSelector")
 	for _, r := range s.Requirements {
 		if r.Key == model.NamespaceNameLabel && r.Op == model.DoesNotExist {
-			d.warnf(codeImpossible, n.At, "remove the requirement",
+			d.warnf(CodeImpossible, n.At, "remove the requirement",
 				"namespaceSelector can match nothing on any cluster: every namespace has the label %s", r.Key)
 		}
 	}
@@ -54,7 +54,7 @@ func (d *decoder) namespaceSelector(n *document.Node) model.Selector {
 func (d *decoder) matchLabel(f *document.Field, key string) (model.Requirement, bool) {
 	value, ok := d.text(&f.Value, fmt.Sprintf("the value of label %q", key))
 	if f.Value.Kind == document.Null {
-		d.warnf(codeSelector, f.At, `write "" if that is meant`,
+		d.warnf(CodeSelector, f.At, `write "" if that is meant`,
 			"label %q has no value; Kubernetes reads that as the empty string", key)
 	}
 	ok = d.labelKey(key, f.At) && ok && d.labelValue(value, f.Value.At)
@@ -111,14 +111,14 @@ func (d *decoder) operator(name string, at document.Place, count int, values *do
 	case !ok:
 		known := []string{"In", "NotIn", "Exists", "DoesNotExist"}
 		hint := "known: In, NotIn, Exists, DoesNotExist"
-		if s := nearest(name, known); s != "" {
+		if s := Nearest(name, known); s != "" {
 			hint = fmt.Sprintf("did you mean %q?", s)
 		}
-		d.errorf(codeSelector, at, hint, "%q is not an operator of a label selector", name)
+		d.errorf(CodeSelector, at, hint, "%q is not an operator of a label selector", name)
 	case (op == model.In || op == model.NotIn) && count == 0:
-		d.errorf(codeSelector, exprAt, "", "operator %s needs at least one value", name)
+		d.errorf(CodeSelector, exprAt, "", "operator %s needs at least one value", name)
 	case (op == model.Exists || op == model.DoesNotExist) && count > 0:
-		d.errorf(codeSelector, exprAt, "remove the values, or use In or NotIn", "operator %s takes no values", name)
+		d.errorf(CodeSelector, exprAt, "remove the values, or use In or NotIn", "operator %s takes no values", name)
 	}
 	return op
 }

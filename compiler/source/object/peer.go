@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"net/netip"
@@ -43,9 +43,9 @@ func (d *decoder) peer(n *document.Node, namespace string) (model.Peer, bool) {
 	}
 	switch {
 	case block != nil && (pods != nil || namespaces != nil):
-		d.errorf(codePeer, n.At, "write them as two items of the list", "ipBlock cannot stand together with selectors in one peer")
+		d.errorf(CodePeer, n.At, "write them as two items of the list", "ipBlock cannot stand together with selectors in one peer")
 	case block == nil && pods == nil && namespaces == nil && !d.failed:
-		d.errorf(codePeer, n.At, "give podSelector, namespaceSelector or ipBlock; {} as selector matches everything",
+		d.errorf(CodePeer, n.At, "give podSelector, namespaceSelector or ipBlock; {} as selector matches everything",
 			"the peer is empty")
 	}
 	ok := !d.failed
@@ -69,7 +69,7 @@ func (d *decoder) ipBlock(p *model.Peer, n *document.Node) {
 		return
 	}
 	if cidr == nil || cidr.Kind == document.Null {
-		d.errorf(codeCIDR, n.At, "add cidr", "ipBlock has no cidr")
+		d.errorf(CodeCIDR, n.At, "add cidr", "ipBlock has no cidr")
 		return
 	}
 	block, ok := d.prefix(cidr, "cidr")
@@ -80,9 +80,9 @@ func (d *decoder) ipBlock(p *model.Peer, n *document.Node) {
 		switch {
 		case !ok || !exceptOK:
 		case e.Addr().Is4() != block.Addr().Is4():
-			d.errorf(codeFamily, v.At, "remove it", "except %s and cidr %s are of different address families", e, block)
+			d.errorf(CodeFamily, v.At, "remove it", "except %s and cidr %s are of different address families", e, block)
 		case e.Bits() <= block.Bits() || !block.Contains(e.Addr()):
-			d.errorf(codeExcept, v.At, "except must be a smaller part of cidr; leave the peer out to exclude all of it",
+			d.errorf(CodeExcept, v.At, "except must be a smaller part of cidr; leave the peer out to exclude all of it",
 				"except %s is not a strict subset of cidr %s", e, block)
 		default:
 			p.Except = append(p.Except, e)
@@ -103,16 +103,16 @@ func (d *decoder) prefix(n *document.Node, what string) (netip.Prefix, bool) {
 		if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
 			hint = "for a single address write " + netip.PrefixFrom(addr, addr.BitLen()).String()
 		}
-		d.errorf(codeCIDR, n.At, hint, "%s %q is not a CIDR", what, s)
+		d.errorf(CodeCIDR, n.At, hint, "%s %q is not a CIDR", what, s)
 		return p, false
 	}
 	if p.Addr().Is4In6() {
 		// Some software reads these as IPv4 and some as IPv6.
-		d.errorf(codeCIDR, n.At, "write it as IPv4", "%s %s is an IPv4-mapped IPv6 prefix, which has no single meaning", what, s)
+		d.errorf(CodeCIDR, n.At, "write it as IPv4", "%s %s is an IPv4-mapped IPv6 prefix, which has no single meaning", what, s)
 		return p, false
 	}
 	if p != p.Masked() {
-		d.warnf(codeCIDR, n.At, "write "+p.Masked().String(), "%s %s has bits set beyond the prefix length; it means %s", what, s, p.Masked())
+		d.warnf(CodeCIDR, n.At, "write "+p.Masked().String(), "%s %s has bits set beyond the prefix length; it means %s", what, s, p.Masked())
 	}
 	return p.Masked(), true
 }

@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // decoder reads the nodes of one document and collects what is wrong with
 // them. Its methods report and carry on, so that one pass finds everything.
 type decoder struct {
-	cache  *cache
+	cache  *Cache
 	file   string
 	offset document.Offset
 	object string // for findings, once it is known
@@ -26,20 +26,21 @@ type decoder struct {
 	more    int // findings beyond the cap
 }
 
-// cache is what one worker keeps from document to document.
-type cache struct {
+// Cache is what one worker keeps from document to document.
+type Cache struct {
 	names  document.Interner
 	keys   map[string]bool // label keys known to be valid
 	values map[string]bool // label values known to be valid
 }
 
-func newCache() *cache {
-	return &cache{names: document.Interner{}, keys: map[string]bool{}, values: map[string]bool{}}
+// NewCache returns an empty cache.
+func NewCache() *Cache {
+	return &Cache{names: document.Interner{}, keys: map[string]bool{}, values: map[string]bool{}}
 }
 
-// maxFindings caps the findings of one document: somebody who gets fifty
+// MaxFindings caps the findings of one document: somebody who gets fifty
 // fixes those first, and a hostile document must not produce millions.
-const maxFindings = 50
+const MaxFindings = 50
 
 func (d *decoder) pos(p document.Place) diag.Pos {
 	p = d.offset.Shift(p)
@@ -50,7 +51,7 @@ func (d *decoder) report(sev diag.Severity, code string, at document.Place, hint
 	if sev == diag.Error {
 		d.failed = true
 	}
-	if len(d.diags) >= maxFindings {
+	if len(d.diags) >= MaxFindings {
 		d.more++
 		return
 	}
@@ -94,7 +95,7 @@ func (d *decoder) finish(at document.Place) diag.List {
 			sev = diag.Error
 		}
 		d.diags.Add(diag.Diagnostic{
-			Code: codeSyntax, Severity: sev, Pos: d.pos(at), Object: d.object,
+			Code: CodeSyntax, Severity: sev, Pos: d.pos(at), Object: d.object,
 			Message: fmt.Sprintf("the document has more problems; not shown: %d", d.more),
 		})
 	}
@@ -153,7 +154,7 @@ func (d *decoder) number(n *document.Node, what string, low, high int64) (int64,
 	}
 	v := n.Int64()
 	if v < low || v > high {
-		d.errorf(codeValue, n.At, "", "%s is %s, and must be between %d and %d", what, n.Text, low, high)
+		d.errorf(CodeValue, n.At, "", "%s is %s, and must be between %d and %d", what, n.Text, low, high)
 		return 0, false
 	}
 	return v, true
@@ -180,17 +181,17 @@ func (d *decoder) wrongType(n *document.Node, what, want string) {
 	if n.Kind == document.Boolean {
 		got += ` (YAML reads unquoted yes, no, on, off, y and n as one)`
 	}
-	d.errorf(codeValue, n.At, hint, "%s must be %s, not %s", what, want, got)
+	d.errorf(CodeValue, n.At, hint, "%s must be %s, not %s", what, want, got)
 }
 
 // unknown reports a field that the API does not have. The API server would
 // drop it, and with it whatever it was meant to restrict.
 func (d *decoder) unknown(f *document.Field, where string, known ...string) {
 	hint := "known fields: " + strings.Join(known, ", ")
-	if s := nearest(f.Key, known); s != "" {
+	if s := Nearest(f.Key, known); s != "" {
 		hint = fmt.Sprintf("did you mean %q?", s)
 	}
-	d.errorf(codeUnknown, f.At, hint, "unknown field %q in %s", f.Key, where)
+	d.errorf(CodeUnknown, f.At, hint, "unknown field %q in %s", f.Key, where)
 }
 
 // labels reads a string map of labels and checks keys and values. What is not
@@ -221,7 +222,7 @@ func (d *decoder) labelKey(key string, at document.Place) bool {
 		if !d.printable(key, at) {
 			return false
 		}
-		d.mistake(codeSelector, at, "", "%q is not a valid label key: %s", key, brief(msgs))
+		d.mistake(CodeSelector, at, "", "%q is not a valid label key: %s", key, brief(msgs))
 		return d.lenient
 	}
 	remember(d.cache.keys, key)
@@ -236,7 +237,7 @@ func (d *decoder) labelValue(value string, at document.Place) bool {
 		if !d.printable(value, at) {
 			return false
 		}
-		d.mistake(codeSelector, at, "", "%q is not a valid label value: %s", value, brief(msgs))
+		d.mistake(CodeSelector, at, "", "%q is not a valid label value: %s", value, brief(msgs))
 		return d.lenient
 	}
 	remember(d.cache.values, value)
@@ -247,7 +248,7 @@ func (d *decoder) labelValue(value string, at document.Place) bool {
 // ends up in rulesets and reports.
 func (d *decoder) printable(s string, at document.Place) bool {
 	if strings.ContainsFunc(s, unicode.IsControl) {
-		d.errorf(codeSelector, at, "", "%q is not a valid label: it has control characters", s)
+		d.errorf(CodeSelector, at, "", "%q is not a valid label: it has control characters", s)
 		return false
 	}
 	return true
@@ -273,15 +274,15 @@ func remember(known map[string]bool, s string) {
 // reportDuplicates reports keys that stand twice in one mapping.
 func (d *decoder) reportDuplicates(dups []document.Duplicate, sev diag.Severity) {
 	for _, dup := range dups {
-		d.report(sev, codeKeyTwice, dup.Second, "remove one of them",
+		d.report(sev, CodeKeyTwice, dup.Second, "remove one of them",
 			"key %q stands twice in one mapping (first at line %d); only the last one counts for Kubernetes",
 			dup.Key, d.offset.Shift(dup.First).Line)
 	}
 }
 
-// nearest returns the known word closest to s if it is close enough to be
+// Nearest returns the known word closest to s if it is close enough to be
 // what was meant, else "".
-func nearest(s string, known []string) string {
+func Nearest(s string, known []string) string {
 	const longest = 64
 	best, bestDist := "", 3
 	if len(s) > longest {

@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func (d *decoder) clusterSection(n *document.Node, dir model.Direction, k *clust
 
 func (d *decoder) atMost(n *document.Node, count, most int, what string) {
 	if count > most {
-		d.errorf(codeValue, n.At, "split it", "%s has %d items, and may have at most %d", what, count, most)
+		d.errorf(CodeValue, n.At, "split it", "%s has %d items, and may have at most %d", what, count, most)
 	}
 }
 
@@ -49,7 +49,7 @@ func (d *decoder) clusterRule(n *document.Node, dir model.Direction, k *clusterK
 		case "name":
 			name, _ = d.text(v, "name")
 			if utf8.RuneCountInString(name) > 100 {
-				d.errorf(codeValue, v.At, "", "a rule's name may have at most 100 characters")
+				d.errorf(CodeValue, v.At, "", "a rule's name may have at most 100 characters")
 			}
 		case "action":
 			r.Verdict = d.action(v, k)
@@ -58,7 +58,7 @@ func (d *decoder) clusterRule(n *document.Node, dir model.Direction, k *clusterK
 		case k.ports:
 			ports = v
 		case other:
-			d.errorf(codeUnknown, f.At, fmt.Sprintf("%s rules name their peers with %q", dir, peers), "unknown field %q in %s", other, what)
+			d.errorf(CodeUnknown, f.At, fmt.Sprintf("%s rules name their peers with %q", dir, peers), "unknown field %q in %s", other, what)
 		default:
 			d.unknown(&n.Children[i], what, "name", "action", peers, k.ports)
 		}
@@ -88,9 +88,9 @@ func (d *decoder) action(n *document.Node, k *clusterKind) model.Verdict {
 	case s == "Pass" && k.pass:
 		return model.Pass
 	case s == "Allow" || s == "Accept":
-		d.errorf(codeValue, n.At, "write "+k.allow, "%q is no action of %s", s, k.kind)
+		d.errorf(CodeValue, n.At, "write "+k.allow, "%q is no action of %s", s, k.kind)
 	default:
-		d.errorf(codeValue, n.At, didYouMean(s, known...), "%q is no action of %s", s, k.kind)
+		d.errorf(CodeValue, n.At, didYouMean(s, known...), "%q is no action of %s", s, k.kind)
 	}
 	return 0
 }
@@ -98,7 +98,7 @@ func (d *decoder) action(n *document.Node, k *clusterKind) model.Verdict {
 func (d *decoder) clusterPeers(r *model.Rule, n *document.Node, dir model.Direction, k *clusterKind, what string) {
 	items := d.items(n, what)
 	if n != nil && n.Kind == document.List && len(items) == 0 {
-		d.errorf(codePeer, n.At, "for every pod write - namespaces: {}", "%s is empty, and must have at least one item", what)
+		d.errorf(CodePeer, n.At, "for every pod write - namespaces: {}", "%s is empty, and must have at least one item", what)
 	}
 	d.atMost(n, len(items), k.most, what)
 	known := []string{"namespaces", "pods"}
@@ -110,7 +110,7 @@ func (d *decoder) clusterPeers(r *model.Rule, n *document.Node, dir model.Direct
 	}
 	for i := range items {
 		v := &items[i].Value
-		f := d.one(v, "a peer", codePeer, known...)
+		f := d.one(v, "a peer", CodePeer, known...)
 		if f == nil {
 			continue
 		}
@@ -127,7 +127,7 @@ func (d *decoder) clusterPeers(r *model.Rule, n *document.Node, dir model.Direct
 			continue
 		case "domainNames":
 			if r.Verdict != model.Allow && r.Verdict != 0 {
-				d.errorf(codeDomainAction, f.At, "use networks, or allow the names and deny the rest after them",
+				d.errorf(CodeDomainAction, f.At, "use networks, or allow the names and deny the rest after them",
 					"domainNames is for %s only: which addresses belong to a name is known too late to deny them", k.allow)
 			}
 			r.Peers = append(r.Peers, d.domainNames(&f.Value)...)
@@ -141,14 +141,14 @@ func (d *decoder) clusterPeers(r *model.Rule, n *document.Node, dir model.Direct
 func (d *decoder) set(n *document.Node, what string, read func(*document.Node)) {
 	items := d.items(n, what)
 	if n.Kind == document.List && len(items) == 0 {
-		d.errorf(codePeer, n.At, "", "%s is empty, and must have at least one item", what)
+		d.errorf(CodePeer, n.At, "", "%s is empty, and must have at least one item", what)
 	}
 	d.atMost(n, len(items), 25, what)
 	seen := map[string]bool{}
 	for i := range items {
 		v := &items[i].Value
 		if s := v.PlainText(); s != "" && seen[s] {
-			d.errorf(codeValue, v.At, "remove it", "%s has %q twice", what, s)
+			d.errorf(CodeValue, v.At, "remove it", "%s has %q twice", what, s)
 		}
 		seen[v.PlainText()] = true
 		read(v)
@@ -175,7 +175,7 @@ func (d *decoder) clusterPorts(r *model.Rule, n *document.Node, k *clusterKind) 
 	}
 	items := d.items(n, k.ports)
 	if n.Kind == document.List && len(items) == 0 {
-		d.errorf(codeValue, n.At, "leave it out to match all traffic", "%s is empty, and must have at least one item", k.ports)
+		d.errorf(CodeValue, n.At, "leave it out to match all traffic", "%s is empty, and must have at least one item", k.ports)
 	}
 	d.atMost(n, len(items), k.most, k.ports)
 	read := d.clusterProtocol
@@ -192,7 +192,7 @@ func (d *decoder) clusterPorts(r *model.Rule, n *document.Node, k *clusterKind) 
 
 // clusterProtocol reads an item of protocols, as v1alpha2 has them.
 func (d *decoder) clusterProtocol(p *model.Port, n *document.Node) {
-	f := d.one(n, "an item of protocols", codeValue, "tcp", "udp", "sctp", "destinationNamedPort")
+	f := d.one(n, "an item of protocols", CodeValue, "tcp", "udp", "sctp", "destinationNamedPort")
 	if f == nil {
 		return
 	}
@@ -215,31 +215,31 @@ func (d *decoder) clusterProtocol(p *model.Port, n *document.Node) {
 			return // something else, which has been reported
 		}
 		if f.Value.Kind == document.Object {
-			d.errorf(codeOnePort, f.Value.At, "for every port write destinationPort: {range: {start: 1, end: 65535}}",
+			d.errorf(CodeOnePort, f.Value.At, "for every port write destinationPort: {range: {start: 1, end: 65535}}",
 				"%s has no destinationPort; the API refuses that, and it does not mean every port", f.Key)
 		}
 		return
 	}
-	switch m := d.one(port, "destinationPort", codeValue, "number", "range"); {
+	switch m := d.one(port, "destinationPort", CodeValue, "number", "range"); {
 	case m == nil:
 	case m.Key == "number":
 		v, _ := d.number(&m.Value, "number", 1, 65535)
 		p.Low, p.High = uint16(v), uint16(v)
 	case d.portRange(p, &m.Value, "range", false):
-		d.errorf(codeOnePort, m.At, fmt.Sprintf("write number: %d", p.Low), "the range has one port only; the API wants start below end")
+		d.errorf(CodeOnePort, m.At, fmt.Sprintf("write number: %d", p.Low), "the range has one port only; the API wants start below end")
 	}
 }
 
 // clusterPort reads an item of ports, as v1alpha1 has them.
 func (d *decoder) clusterPort(p *model.Port, n *document.Node) {
-	f := d.one(n, "an item of ports", codeValue, "portNumber", "portRange", "namedPort")
+	f := d.one(n, "an item of ports", CodeValue, "portNumber", "portRange", "namedPort")
 	switch {
 	case f == nil:
 	case f.Key == "namedPort":
 		d.portName(p, f)
 	case f.Key == "portRange":
 		if d.portRange(p, &f.Value, "portRange", true) {
-			d.warnf(codeOnePort, f.At, "use portNumber", "the range has one port only")
+			d.warnf(CodeOnePort, f.At, "use portNumber", "the range has one port only")
 		}
 	default:
 		p.Protocol = model.TCP
@@ -287,7 +287,7 @@ func (d *decoder) portRange(p *model.Port, n *document.Node, what string, protoc
 	}
 	p.Low, p.High = uint16(low), uint16(high)
 	if high < low {
-		d.errorf(codePortRange, n.At, "swap them", "end %d is below start %d", high, low)
+		d.errorf(CodePortRange, n.At, "swap them", "end %d is below start %d", high, low)
 	}
 	return low == high
 }
@@ -297,7 +297,7 @@ func (d *decoder) portRange(p *model.Port, n *document.Node, what string, protoc
 func (d *decoder) portName(p *model.Port, f *document.Field) {
 	name, ok := d.text(&f.Value, f.Key)
 	if msgs := validation.IsValidPortName(name); ok && len(msgs) > 0 {
-		d.errorf(codeValue, f.Value.At, "", "%q is not a valid port name: %s", name, brief(msgs))
+		d.errorf(CodeValue, f.Value.At, "", "%q is not a valid port name: %s", name, brief(msgs))
 	}
 	p.Protocol, p.Name = model.AnyProtocol, name
 }
@@ -311,7 +311,7 @@ func (d *decoder) namesWithoutPods(r *model.Rule, ports *document.Node) {
 		}
 		for j := range r.Peers {
 			if r.Peers[j].Kind != model.PeerPods {
-				d.errorf(codeNameNoPod, ports.Children[i].Value.At, "use numbers, or put these peers into a rule of their own",
+				d.errorf(CodeNameNoPod, ports.Children[i].Value.At, "use numbers, or put these peers into a rule of their own",
 					"port name %q stands beside networks, nodes or domainNames, where no port has a name", r.Ports[i].Name)
 				return
 			}

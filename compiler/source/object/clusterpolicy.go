@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"fmt"
@@ -48,18 +48,18 @@ var clusterKinds = []clusterKind{
 // adminPolicy reads the group policy.networking.k8s.io. It has nothing but
 // policies, so that what is not known is refused: leaving it out could allow
 // what it denies.
-func (r *reader) adminPolicy(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
+func (r *Reader) adminPolicy(d *decoder, n *document.Node, dups []document.Duplicate, meta typeMeta) {
 	if k := clusterKindOf(meta.kind); k != nil && k.apiVersion == meta.apiVersion {
 		p := d.clusterPolicy(n, k)
 		d.reportDuplicates(dups, diag.Error)
 		if !d.failed {
-			r.out.Policies = append(r.out.Policies, p)
-			r.out.documents++
+			r.Out.Policies = append(r.Out.Policies, p)
+			r.Out.Documents++
 		}
 		return
 	}
-	d.object = objectName(meta.kind, "", n.Get("metadata").TextOf("name"), false)
-	d.errorf(codeUnknown, n.At, policyHint(meta.kind),
+	d.object = Ref(meta.kind, "", n.Get("metadata").TextOf("name"), false)
+	d.errorf(CodeUnknown, n.At, policyHint(meta.kind),
 		"there is no kind %s in %s: if this is a policy, it would not be enforced", meta.kind, meta.apiVersion)
 }
 
@@ -81,7 +81,7 @@ func policyHint(kind string) string {
 		known = append(known, k.kind)
 		versions[k.kind] = k.apiVersion
 	}
-	switch s := nearest(strings.TrimSuffix(kind, "List"), known); {
+	switch s := Nearest(strings.TrimSuffix(kind, "List"), known); {
 	case s == kind:
 		return "use apiVersion: " + versions[s]
 	case s != "":
@@ -98,11 +98,11 @@ func (d *decoder) clusterPolicy(doc *document.Node, k *clusterKind) model.Policy
 	meta := doc.Get("metadata")
 	d.strictMetadata(meta)
 	if ns := meta.Get("namespace"); ns.PlainText() != "" {
-		d.warnf(codeIdentity, ns.At, "remove it, and choose namespaces in spec.subject",
+		d.warnf(CodeIdentity, ns.At, "remove it, and choose namespaces in spec.subject",
 			"%s belongs to no namespace; metadata.namespace has no effect", k.kind)
 	}
 	if k.kind == "BaselineAdminNetworkPolicy" && m.name != "" && m.name != "default" {
-		d.errorf(codeIdentity, meta.Get("name").At, "name it default", "a cluster has one %s, and its name is default, not %q", k.kind, m.name)
+		d.errorf(CodeIdentity, meta.Get("name").At, "name it default", "a cluster has one %s, and its name is default, not %q", k.kind, m.name)
 	}
 	p := model.Policy{Kind: k.kind, Name: m.name, Tier: k.tier, Priority: k.priority, Pos: d.pos(doc.At)}
 	for i := range doc.Children {
@@ -115,7 +115,7 @@ func (d *decoder) clusterPolicy(doc *document.Node, k *clusterKind) model.Policy
 	}
 	spec := doc.Get("spec")
 	if spec == nil || spec.Kind == document.Null {
-		d.errorf(codeValue, doc.At, "check the indentation", "spec is missing")
+		d.errorf(CodeValue, doc.At, "check the indentation", "spec is missing")
 		return p
 	}
 	d.clusterSpec(&p, spec, k)
@@ -165,7 +165,7 @@ func (d *decoder) clusterSpec(p *model.Policy, spec *document.Node, k *clusterKi
 // require reports a field that is missing, or null.
 func (d *decoder) require(n *document.Node, key, what string) bool {
 	if v := n.Get(key); v == nil || v.Kind == document.Null {
-		d.errorf(codeValue, n.At, "add "+key, "%s has no %s", what, key)
+		d.errorf(CodeValue, n.At, "add "+key, "%s has no %s", what, key)
 		return false
 	}
 	return true
@@ -180,7 +180,7 @@ func (d *decoder) clusterTier(n *document.Node) model.Tier {
 	case s == "Baseline":
 		return model.TierBaseline
 	default:
-		d.errorf(codeValue, n.At, didYouMean(s, "Admin", "Baseline"), "%q is no tier of ClusterNetworkPolicy", s)
+		d.errorf(CodeValue, n.At, didYouMean(s, "Admin", "Baseline"), "%q is no tier of ClusterNetworkPolicy", s)
 	}
 	return 0
 }
@@ -188,7 +188,7 @@ func (d *decoder) clusterTier(n *document.Node) model.Tier {
 // didYouMean is a hint that lists what may stand somewhere, or names what was
 // probably meant.
 func didYouMean(s string, known ...string) string {
-	if near := nearest(s, known); near != "" {
+	if near := Nearest(s, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)
 	}
 	return "known: " + strings.Join(known, ", ")
@@ -224,7 +224,7 @@ func (d *decoder) clusterSubject(n *document.Node, k *clusterKind) model.Subject
 	if n.Kind == document.Null {
 		return s // as good as absent, which is reported
 	}
-	switch f := d.one(n, "subject", codePeer, "namespaces", "pods"); {
+	switch f := d.one(n, "subject", CodePeer, "namespaces", "pods"); {
 	case f == nil:
 	case f.Key == "namespaces":
 		s.Namespaces.Selector = d.namespaceSelector(&f.Value)

@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"net/netip"
@@ -8,40 +8,40 @@ import (
 	"github.com/sluice-net/sluice/internal/model"
 )
 
-// podRecord is a pod with what decides to which workload it belongs.
-type podRecord struct {
-	pod     model.Pod
-	owner   ownerRef
-	hash    string // label pod-template-hash
-	hostIPs []netip.Addr
+// Pod is a pod with what decides to which workload it belongs.
+type Pod struct {
+	Model   model.Pod
+	Owner   Owner
+	Hash    string // label pod-template-hash
+	HostIPs []netip.Addr
 }
 
-// workloadRecord is a workload with the stand-in for the pods it creates.
-type workloadRecord struct {
-	kind    string
-	standIn model.Pod
-	owner   ownerRef
-	retired bool // an old revision of its owner, scaled to zero
+// Workload is a workload with the stand-in for the pods it creates.
+type Workload struct {
+	Kind    string
+	StandIn model.Pod
+	Owner   Owner
+	Retired bool // an old revision of its owner, scaled to zero
 }
 
-func (r *reader) pod(d *decoder, n *document.Node, _ typeMeta) {
+func (r *Reader) pod(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Pod", scope{namespaced: true})
-	p := podRecord{owner: m.owner, hash: m.labels["pod-template-hash"]}
-	p.pod = model.Pod{Namespace: m.namespace, Name: m.name, Labels: m.labels, Pos: d.pos(n.At)}
-	d.podSpec(&p.pod, d.member(n, "spec"))
+	p := Pod{Owner: m.owner, Hash: m.labels["pod-template-hash"]}
+	p.Model = model.Pod{Namespace: m.namespace, Name: m.name, Labels: m.labels, Pos: d.pos(n.At)}
+	d.podSpec(&p.Model, d.member(n, "spec"))
 	status := d.member(n, "status")
 	switch phase := d.member(status, "phase"); phase.PlainText() {
 	case "Succeeded", "Failed":
-		p.pod.Finished = true
+		p.Model.Finished = true
 	case "", "Pending", "Running", "Unknown":
 	default:
-		d.warnf(codeValue, phase.At, "known: Pending, Running, Succeeded, Failed, Unknown",
+		d.warnf(CodeValue, phase.At, "known: Pending, Running, Succeeded, Failed, Unknown",
 			"%q is not a phase: the pod is read as one that runs", phase.Text)
 	}
-	p.pod.Addresses = d.addresses(status, "podIP", "podIPs")
-	p.hostIPs = d.addresses(status, "hostIP", "hostIPs")
+	p.Model.Addresses = d.addresses(status, "podIP", "podIPs")
+	p.HostIPs = d.addresses(status, "hostIP", "hostIPs")
 	if !d.failed {
-		r.out.pods = append(r.out.pods, p)
+		r.Out.Pods = append(r.Out.Pods, p)
 	}
 }
 
@@ -72,7 +72,7 @@ func (d *decoder) podSpec(p *model.Pod, spec *document.Node) {
 			d.containerPorts(p, c)
 		case "", "Never", "OnFailure":
 		default:
-			d.warnf(codeValue, policy.At, "known: Always, Never, OnFailure",
+			d.warnf(CodeValue, policy.At, "known: Always, Never, OnFailure",
 				"%q is not a restartPolicy: the container is read as one that ends before the others start", policy.Text)
 		}
 	}
@@ -88,7 +88,7 @@ func (d *decoder) containerPorts(p *model.Pod, container *document.Node) {
 		at := d.member(n, "containerPort")
 		number, ok := d.portNumber(at, "containerPort")
 		if n.Kind == document.Object && (at == nil || at.Kind == document.Null) {
-			d.warnf(codeValue, n.At, "add containerPort", "the port has no containerPort and is ignored")
+			d.warnf(CodeValue, n.At, "add containerPort", "the port has no containerPort and is ignored")
 		}
 		port.Number = number
 		if ok && known && !slices.Contains(p.Ports, port) {
@@ -97,20 +97,20 @@ func (d *decoder) containerPorts(p *model.Pod, container *document.Node) {
 	}
 }
 
-func (r *reader) workload(d *decoder, n *document.Node, t typeMeta) {
+func (r *Reader) workload(d *decoder, n *document.Node, t typeMeta) {
 	m := d.metadata(n, t.kind, scope{namespaced: true})
 	spec := d.member(n, "spec")
-	w := workloadRecord{kind: t.kind, owner: m.owner}
-	if t.kind == "ReplicaSet" && m.owner.name != "" {
+	w := Workload{Kind: t.kind, Owner: m.owner}
+	if t.kind == "ReplicaSet" && m.owner.Name != "" {
 		if v, ok := d.number(d.member(spec, "replicas"), "spec.replicas", 0, 1<<31-1); ok && v == 0 {
-			w.retired = true
+			w.Retired = true
 		}
 	}
 	if t.kind == "CronJob" {
 		spec = d.member(d.member(spec, "jobTemplate"), "spec")
 	}
 	template := d.member(spec, "template")
-	w.standIn = model.Pod{
+	w.StandIn = model.Pod{
 		Namespace: m.namespace,
 		Name:      m.name,
 		Workload:  t.kind + "/" + m.name,
@@ -118,8 +118,8 @@ func (r *reader) workload(d *decoder, n *document.Node, t typeMeta) {
 		Labels:    d.labels(d.member(d.member(template, "metadata"), "labels"), "the template's labels"),
 		Pos:       d.pos(n.At),
 	}
-	d.podSpec(&w.standIn, d.member(template, "spec"))
+	d.podSpec(&w.StandIn, d.member(template, "spec"))
 	if !d.failed {
-		r.out.workloads = append(r.out.workloads, w)
+		r.Out.Workloads = append(r.Out.Workloads, w)
 	}
 }

@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"slices"
@@ -15,11 +15,11 @@ type metadata struct {
 	name      string
 	namespace string
 	labels    model.Labels
-	owner     ownerRef
+	owner     Owner
 }
 
-// ownerRef names the controller of an object; zero when it has none.
-type ownerRef struct{ kind, name string }
+// Owner names the controller of an object; zero when it has none.
+type Owner struct{ Kind, Name string }
 
 // scope tells how the names of a kind are formed.
 type scope struct {
@@ -42,7 +42,7 @@ func (d *decoder) metadata(doc *document.Node, kind string, s scope) metadata {
 		m.namespace = defaultNamespace
 	}
 	// The name comes first, so that findings about the rest can say whose.
-	d.object = objectName(kind, m.namespace, m.name, s.namespaced)
+	d.object = Ref(kind, m.namespace, m.name, s.namespaced)
 	at := doc.At
 	for i, f := range d.fields(n, "metadata") {
 		v := &n.Children[i].Value
@@ -63,7 +63,9 @@ func (d *decoder) metadata(doc *document.Node, kind string, s scope) metadata {
 	return m
 }
 
-func objectName(kind, namespace, name string, namespaced bool) string {
+// Ref returns "Kind/namespace/name", or "Kind/name" for a kind that is not
+// namespaced.
+func Ref(kind, namespace, name string, namespaced bool) string {
 	if name == "" {
 		name = "(no name)"
 	}
@@ -82,7 +84,7 @@ func (d *decoder) name(name string, n *document.Node, at document.Place, s scope
 		if n.TextOf("generateName") != "" {
 			hint = "generateName is replaced by a name only in the cluster; add metadata.name"
 		}
-		d.errorf(codeIdentity, at, hint, "metadata.name is missing")
+		d.errorf(CodeIdentity, at, hint, "metadata.name is missing")
 		return
 	}
 	check := validation.IsDNS1123Subdomain
@@ -90,7 +92,7 @@ func (d *decoder) name(name string, n *document.Node, at document.Place, s scope
 		check = validation.IsDNS1123Label
 	}
 	if msgs := check(name); len(msgs) > 0 {
-		d.errorf(codeIdentity, at, "", "%q is not a valid name: %s", name, brief(msgs))
+		d.errorf(CodeIdentity, at, "", "%q is not a valid name: %s", name, brief(msgs))
 	}
 }
 
@@ -99,13 +101,13 @@ func (d *decoder) namespaceName(name string, at document.Place, s scope) {
 		return
 	}
 	if msgs := validation.IsDNS1123Label(name); len(msgs) > 0 {
-		d.errorf(codeIdentity, at, "", "%q is not a valid namespace name: %s", name, brief(msgs))
+		d.errorf(CodeIdentity, at, "", "%q is not a valid namespace name: %s", name, brief(msgs))
 	}
 }
 
 // owner returns the controlling owner, or the first one when none is marked.
-func (d *decoder) owner(n *document.Node) ownerRef {
-	var owner ownerRef
+func (d *decoder) owner(n *document.Node) Owner {
+	var owner Owner
 	for i, f := range d.items(n, "metadata.ownerReferences") {
 		ref := &f.Value
 		if ref.Kind != document.Object {
@@ -114,7 +116,7 @@ func (d *decoder) owner(n *document.Node) ownerRef {
 		}
 		controller := d.boolean(ref.Get("controller"), "controller")
 		if i == 0 || controller {
-			owner = ownerRef{ref.TextOf("kind"), ref.TextOf("name")}
+			owner = Owner{ref.TextOf("kind"), ref.TextOf("name")}
 		}
 		if controller {
 			break

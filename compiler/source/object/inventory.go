@@ -1,4 +1,4 @@
-package source
+package object
 
 import (
 	"net/netip"
@@ -8,8 +8,8 @@ import (
 	"github.com/sluice-net/sluice/internal/model"
 )
 
-// inventoryKinds are the kinds that tell what the cluster consists of.
-var inventoryKinds = []string{
+// InventoryKinds are the kinds that tell what the cluster consists of.
+var InventoryKinds = []string{
 	"Namespace", "Node", "Pod", "Service",
 	"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController",
 }
@@ -17,7 +17,7 @@ var inventoryKinds = []string{
 // inventoryReader returns what reads documents of the type, or nil. Workloads
 // are read in every version of their group: what matters here has never
 // changed.
-func (r *reader) inventoryReader(t typeMeta) func(*decoder, *document.Node, typeMeta) {
+func (r *Reader) inventoryReader(t typeMeta) func(*decoder, *document.Node, typeMeta) {
 	switch t.group() {
 	case groupCore:
 		if t.version() != "v1" {
@@ -49,7 +49,7 @@ func (r *reader) inventoryReader(t typeMeta) func(*decoder, *document.Node, type
 	return nil
 }
 
-func (r *reader) namespace(d *decoder, n *document.Node, _ typeMeta) {
+func (r *Reader) namespace(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Namespace", scope{label: true})
 	if d.failed {
 		return
@@ -59,10 +59,10 @@ func (r *reader) namespace(d *decoder, n *document.Node, _ typeMeta) {
 		m.labels = model.Labels{}
 	}
 	m.labels[model.NamespaceNameLabel] = m.name
-	r.out.Namespaces = append(r.out.Namespaces, model.Namespace{Name: m.name, Labels: m.labels, Pos: d.pos(n.At)})
+	r.Out.Namespaces = append(r.Out.Namespaces, model.Namespace{Name: m.name, Labels: m.labels, Pos: d.pos(n.At)})
 }
 
-func (r *reader) node(d *decoder, n *document.Node, _ typeMeta) {
+func (r *Reader) node(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Node", scope{})
 	out := model.Node{Name: m.name, Labels: m.labels, Pos: d.pos(n.At)}
 	addresses := d.member(d.member(n, "status"), "addresses")
@@ -80,7 +80,7 @@ func (r *reader) node(d *decoder, n *document.Node, _ typeMeta) {
 		out.PodCIDRs = d.podCIDR(out.PodCIDRs, &cidrs.Children[i].Value)
 	}
 	if !d.failed {
-		r.out.Nodes = append(r.out.Nodes, out)
+		r.Out.Nodes = append(r.Out.Nodes, out)
 	}
 }
 
@@ -116,7 +116,7 @@ func (d *decoder) address(list []netip.Addr, n *document.Node, what string) []ne
 	}
 	addr, err := netip.ParseAddr(s)
 	if err != nil || addr.Zone() != "" {
-		d.errorf(codeValue, n.At, "", "%s %q is not an IP address", what, s)
+		d.errorf(CodeValue, n.At, "", "%s %q is not an IP address", what, s)
 		return list
 	}
 	if addr = addr.Unmap(); !slices.Contains(list, addr) {
@@ -125,7 +125,7 @@ func (d *decoder) address(list []netip.Addr, n *document.Node, what string) []ne
 	return list
 }
 
-func (r *reader) service(d *decoder, n *document.Node, _ typeMeta) {
+func (r *Reader) service(d *decoder, n *document.Node, _ typeMeta) {
 	m := d.metadata(n, "Service", scope{namespaced: true})
 	out := model.Service{Namespace: m.namespace, Name: m.name, Pos: d.pos(n.At)}
 	spec := d.member(n, "spec")
@@ -148,7 +148,7 @@ func (r *reader) service(d *decoder, n *document.Node, _ typeMeta) {
 		}
 	}
 	if !d.failed {
-		r.out.Services = append(r.out.Services, out)
+		r.Out.Services = append(r.Out.Services, out)
 	}
 }
 
@@ -185,7 +185,7 @@ func (d *decoder) servicePort(n *document.Node) (model.ServicePort, bool) {
 func (d *decoder) portNumber(n *document.Node, what string) (uint16, bool) {
 	if n != nil && n.Kind == document.Integer {
 		if v := n.Int64(); v < 1 || v > 65535 {
-			d.warnf(codeValue, n.At, "", "%s is %s, and must be between 1 and 65535: the port is ignored", what, n.Text)
+			d.warnf(CodeValue, n.At, "", "%s is %s, and must be between 1 and 65535: the port is ignored", what, n.Text)
 			return 0, false
 		}
 	}
@@ -202,7 +202,7 @@ func (d *decoder) containerProtocol(n *document.Node) (model.Protocol, bool) {
 	}
 	p, known := protocols[s]
 	if !known {
-		d.warnf(codeValue, n.At, "known: TCP, UDP, SCTP", "%q is not the protocol of a port: the port is ignored", s)
+		d.warnf(CodeValue, n.At, "known: TCP, UDP, SCTP", "%q is not the protocol of a port: the port is ignored", s)
 	}
 	return p, known
 }
