@@ -115,11 +115,20 @@ func (e *Evaluator) inNamespace(m model.NamespaceMatch, pod *model.Pod) bool {
 	if m.Name != "" {
 		return m.Name == pod.Namespace
 	}
-	// docs: the control plane sets a label with the name on every namespace.
-	labels := model.Labels{}
-	maps.Copy(labels, e.namespaces[pod.Namespace])
-	labels[model.NamespaceNameLabel] = pod.Namespace
+	labels, ok := e.namespaces[pod.Namespace]
+	if !ok {
+		labels = namespaceLabels(pod.Namespace, nil)
+	}
 	return matchesLabels(m.Selector, labels)
+}
+
+// namespaceLabels returns the labels that a namespace has. docs: the control
+// plane sets a label with the name on every namespace.
+func namespaceLabels(name string, written model.Labels) model.Labels {
+	labels := model.Labels{}
+	maps.Copy(labels, written)
+	labels[model.NamespaceNameLabel] = name
+	return labels
 }
 
 // matchesLabels: LabelSelector: requirements are ANDed, and an empty selector

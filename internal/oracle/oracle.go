@@ -119,7 +119,7 @@ func New(s *model.Snapshot, o Options) *Evaluator {
 		networkPolicies: map[string][]*model.Policy{},
 	}
 	for i := range s.Namespaces {
-		e.namespaces[s.Namespaces[i].Name] = s.Namespaces[i].Labels
+		e.namespaces[s.Namespaces[i].Name] = namespaceLabels(s.Namespaces[i].Name, s.Namespaces[i].Labels)
 	}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]

@@ -24,6 +24,7 @@ type cast struct {
 	// all and byNamespace are indices of kinds, ascending.
 	all         []int
 	byNamespace map[string][]int
+	memo        map[string]selection // by selectors
 	nodes       []oracle.End
 	hostPods    []oracle.End
 	strangers   []oracle.End
@@ -37,7 +38,7 @@ type kind struct {
 }
 
 func newCast(s *model.Snapshot, eval *oracle.Evaluator) *cast {
-	c := &cast{eval: eval, byNamespace: map[string][]int{}}
+	c := &cast{eval: eval, byNamespace: map[string][]int{}, memo: map[string]selection{}}
 	at := map[string]int{}
 	// Pods in the order of their names, so that a question does not depend on
 	// the order of files.
@@ -119,6 +120,22 @@ func (c *cast) selected(ns model.NamespaceMatch, sel model.Selector) (in []int, 
 	if len(c.kinds) == 0 {
 		return nil, nil
 	}
+	key := ns.String() + "/" + sel.String()
+	found, ok := c.memo[key]
+	if !ok {
+		found.in, found.out = c.search(ns, sel)
+		c.memo[key] = found
+	}
+	return found.in, found.out
+}
+
+// selection is what selected has found.
+type selection struct {
+	in  []int
+	out *kind
+}
+
+func (c *cast) search(ns model.NamespaceMatch, sel model.Selector) (in []int, out *kind) {
 	candidates := c.all
 	if ns.Name != "" {
 		candidates = c.byNamespace[ns.Name]

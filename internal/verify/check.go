@@ -32,13 +32,39 @@ type Checker struct {
 	oracle   *oracle.Evaluator
 	ruleset  *artifact.Ruleset
 	resolver *artifact.Resolver
+	rules    map[ruleKey]oracle.Because
+	names    []string                  // of the ruleset's rules
+	nameOf   map[oracle.Because]string // of the sources' rules and isolations
 }
 
 // NewChecker prepares a checker of rs, compiled from s with that default
 // verdict; neither may change.
 func NewChecker(s *model.Snapshot, rs *artifact.Ruleset, fallback artifact.Verdict) *Checker {
-	o := oracle.Options{Default: model.Verdict(fallback)}
-	return &Checker{s, oracle.New(s, o), rs, artifact.NewResolver(rs)}
+	c := &Checker{
+		snapshot: s,
+		oracle:   oracle.New(s, oracle.Options{Default: model.Verdict(fallback)}),
+		ruleset:  rs,
+		resolver: artifact.NewResolver(rs),
+		rules:    map[ruleKey]oracle.Because{},
+		names:    make([]string, len(rs.Program.Rules)),
+		nameOf:   map[oracle.Because]string{},
+	}
+	for i := range rs.Program.Rules {
+		c.names[i] = rs.Program.Rules[i].Policy() + " " + rs.Program.Rules[i].ID
+	}
+	for i := range s.Policies {
+		p := &s.Policies[i]
+		ref := p.Ref()
+		c.nameOf[oracle.Because{Policy: p}] = ref + " isolation"
+		for _, d := range model.Directions {
+			for j := range p.Sections[d].Rules {
+				b := oracle.Because{Policy: p, Rule: &p.Sections[d].Rules[j]}
+				c.nameOf[b] = ref + " " + b.Rule.ID
+				c.rules[ruleKey{d, p.Tier, c.nameOf[b]}] = b
+			}
+		}
+	}
+	return c
 }
 
 // Check returns what is wrong with the ruleset's answer about c; nil if the
@@ -131,8 +157,7 @@ func (s *Checker) direction(c oracle.Connection, dir model.Direction, want *orac
 func (s *Checker) named(d *artifact.Decision) []string {
 	var out []string
 	for _, id := range d.Rules {
-		r := &s.ruleset.Program.Rules[id]
-		out = append(out, r.Policy()+" "+r.ID)
+		out = append(out, s.names[id])
 	}
 	return out
 }
@@ -150,7 +175,7 @@ func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle
 	}
 	var valid []string
 	for _, b := range want.Because {
-		valid = append(valid, nameOf(b))
+		valid = append(valid, s.nameOf[b])
 	}
 	named := s.named(got)
 	if len(named) == 0 {
@@ -169,7 +194,7 @@ func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle
 		return fmt.Errorf("by %q, want %q", named, valid)
 	}
 	for _, name := range named[1:] {
-		b, ok := s.find(dir, want.Tier, name)
+		b, ok := s.rules[ruleKey{dir, want.Tier, name}]
 		if !ok || uint8(b.Rule.Verdict) != uint8(got.Verdict) || !s.oracle.Covers(c, dir, b) {
 			return fmt.Errorf("by %q, the last of which does not say so", named[:1+slices.Index(named[1:], name)+1])
 		}
@@ -177,23 +202,9 @@ func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle
 	return nil
 }
 
-func nameOf(b oracle.Because) string {
-	if b.Rule == nil {
-		return b.Policy.Ref() + " isolation"
-	}
-	return b.Policy.Ref() + " " + b.Rule.ID
-}
-
-// find returns the rule of that name.
-func (s *Checker) find(dir model.Direction, tier model.Tier, name string) (oracle.Because, bool) {
-	for i := range s.snapshot.Policies {
-		p := &s.snapshot.Policies[i]
-		for j := range p.Sections[dir].Rules {
-			b := oracle.Because{Policy: p, Rule: &p.Sections[dir].Rules[j]}
-			if p.Tier == tier && nameOf(b) == name {
-				return b, true
-			}
-		}
-	}
-	return oracle.Because{}, false
+// ruleKey names a rule as reasons do.
+type ruleKey struct {
+	direction model.Direction
+	tier      model.Tier
+	name      string
 }

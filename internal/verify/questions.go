@@ -103,10 +103,15 @@ func ask(yield func(oracle.Connection) bool, how depth, d model.Direction, subje
 // others are asked about briefly.
 const thorough = 3
 
-// fromPolicies yields questions about every rule of the sources, on every kind
-// of pod that the policy selects.
+// fromPolicies yields questions about every kind of pod, and about every rule
+// of the sources on every kind that its policy selects.
 func (c *cast) fromPolicies(s *model.Snapshot) iter.Seq[oracle.Connection] {
 	return func(yield func(oracle.Connection) bool) {
+		for i := range c.kinds {
+			if !c.fromKind(yield, &c.kinds[i]) {
+				return
+			}
+		}
 		met := map[string]int{} // peers, by selectors: in how many rules so far
 		for i := range s.Policies {
 			p := &s.Policies[i]
@@ -127,15 +132,23 @@ func (c *cast) fromPolicies(s *model.Snapshot) iter.Seq[oracle.Connection] {
 	}
 }
 
+// fromKind yields what any policy might be wrong about, or the lack of one:
+// outside addresses, nodes, pods on their networks, the pod itself and another
+// like it.
+func (c *cast) fromKind(yield func(oracle.Connection) bool, k *kind) bool {
+	peers := append(append(c.general(), k.other...), k.ends...)
+	for _, d := range model.Directions {
+		if !ask(yield, full, d, k.ends, peers, anything) {
+			return false
+		}
+	}
+	return true
+}
+
 // fromPolicy yields the questions about one policy and one kind of pod. met
 // counts peers whose every kind has been asked about; nil does not ask.
 func (c *cast) fromPolicy(yield func(oracle.Connection) bool, how depth, p *model.Policy, subject kind, met map[string]int) bool {
 	for _, d := range model.Directions {
-		general := append(c.general(), subject.other...)
-		general = append(general, subject.ends...)
-		if !ask(yield, how, d, subject.ends, general, anything) {
-			return false
-		}
 		// Rules of a direction that policyTypes leaves out are asked too: they
 		// must have no effect.
 		for j := range p.Sections[d].Rules {
