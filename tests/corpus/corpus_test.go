@@ -79,7 +79,7 @@ func compareDir(t *testing.T, dir string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	snapshot, ds, err := source.Load([]string{bothSelectors(t, repaired(t, dir))}, source.Options{})
+	snapshot, ds, err := source.Load([]string{repaired(t, dir)}, source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

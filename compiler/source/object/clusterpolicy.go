@@ -248,13 +248,24 @@ func (d *decoder) namespacedPod(n *document.Node, k *clusterKind) (namespaces, p
 			d.unknown(&n.Children[i], "pods", "namespaceSelector", "podSelector")
 		}
 	}
-	if n.Kind == document.Object {
+	switch {
+	case n.Kind != document.Object:
+	case k.tier == 0:
 		d.require(n, "podSelector", "pods")
-		if k.tier != 0 {
-			d.require(n, "namespaceSelector", "pods")
-		}
+	default:
+		d.impliedSelector(n, "podSelector")
+		d.impliedSelector(n, "namespaceSelector")
 	}
 	return namespaces, pods
+}
+
+// impliedSelector says that a selector is missing which v1alpha1 requires. The
+// API server refuses such a policy; much of what is published leaves one out
+// and means everything by it, as the zero value of the API's type does.
+func (d *decoder) impliedSelector(n *document.Node, key string) {
+	if v := n.Get(key); v == nil || v.Kind == document.Null {
+		d.warnf(CodeValue, n.At, "add "+key+": {}", "pods has no %s, and the API server refuses that; it is read as {}, which selects everything", key)
+	}
 }
 
 // nameRules gives each rule an ID: the name that it has in the policy, unless
