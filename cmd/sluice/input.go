@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-net/sluice/internal/config"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
+	"github.com/sluice-net/sluice/internal/verify"
 )
 
 // input is what every command that reads PATHs has in common.
@@ -25,6 +26,7 @@ type input struct {
 	verbose     bool
 	noColor     bool
 	defaultDeny bool
+	noValidate  bool
 	config      config.Config
 }
 
@@ -87,6 +89,13 @@ func (in *input) compile(cmd *cobra.Command, paths []string, o compiler.Options)
 	in.print(cmd.ErrOrStderr(), ds)
 	if rs == nil {
 		return nil, nil, findings()
+	}
+	if !in.noValidate {
+		if r := verify.Run(snap, rs, verify.Options{}); len(r.Failures) > 0 {
+			return nil, nil, &exitError{status: exitFailed, err: fmt.Errorf(
+				"the compiled ruleset does not mean what the policies say; nothing was written\n"+
+					"  %v\nThis is a mistake of sluice, not of the policies: please report it with them", r.Failures[0])}
+		}
 	}
 	return rs, snap, nil
 }
