@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"internal/reconcile": {},
 	"internal/model":     {"internal/diag"},
 	"compiler/source":    {"internal/diag", "internal/model"},
+	"rego":               {"internal/diag", "internal/model"},
 	"compiler/ir":        {"internal/diag", "internal/model"},
 	"compiler":           {"compiler/ir", "internal/artifact", "internal/diag", "internal/model"},
 	"internal/oracle":    {"internal/model"},
