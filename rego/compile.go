@@ -60,7 +60,7 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 	}
 	defer m.store.Abort(ctx, txn)
 	jobs := m.jobs()
-	budget := newBudget(m)
+	budget := newBudget(m, 1)
 
 	undo := instrument(m.compiler)
 	parallel(jobs, func(j *job) { m.translate(ctx, j, inv, txn, budget) })
@@ -70,8 +70,8 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 		valid = valid && !j.diags.Has(diag.Error)
 	}
 	if valid {
-		budget = newBudget(m)
-		parallel(jobs, func(j *job) { m.validate(ctx, j, inv, txn, budget) })
+		budget = newBudget(m, 2)
+		parallel(jobs, func(j *job) { m.validate(ctx, j, inv, txn, budget, len(jobs)) })
 	}
 	var out []model.Policy
 	for _, j := range jobs {
@@ -153,12 +153,12 @@ type budget struct {
 	used map[string]time.Duration
 }
 
-func newBudget(m *Modules) *budget {
+func newBudget(m *Modules, times int) *budget {
 	each := m.Timeout
 	if each == 0 {
 		each = DefaultTimeout
 	}
-	return &budget{each: each, used: map[string]time.Duration{}}
+	return &budget{each: time.Duration(times) * each, used: map[string]time.Duration{}}
 }
 
 // begin returns a context that ends when the module has had its time, and
@@ -190,7 +190,7 @@ func (m *Modules) translate(ctx context.Context, j *job, inv *Inventory, txn sto
 		ctx: ctx, inv: inv, support: supportRules(support), bound: j.bound,
 		eval: func(ctx context.Context, body ast.Body) (bool, error) { return m.holds(ctx, body, txn) },
 	}
-	byText := map[string]*compiled{}
+	byElement := map[element]*compiled{}
 	total := 0
 	for _, q := range queries {
 		if ctx.Err() != nil {
@@ -212,11 +212,10 @@ func (m *Modules) translate(ctx context.Context, j *job, inv *Inventory, txn sto
 			m.failed(j, budget, err)
 			return
 		}
-		key := fmt.Sprintf("%+v", e)
-		c := byText[key]
+		c := byElement[e]
 		if c == nil {
 			c = &compiled{element: e}
-			byText[key] = c
+			byElement[e] = c
 			j.elements = append(j.elements, c)
 		}
 		for _, a := range alts {

@@ -204,7 +204,7 @@ func (t *residual) peers(p *party, e endID) (anyPeer bool, out []model.Peer, err
 			return false, nil, &refusal{
 				code:    codeKinds,
 				message: fmt.Sprintf("%s also holds for addresses outside the cluster, which have no labels and no namespace", what),
-				hint:    fmt.Sprintf(`if only the cluster is meant, add input.%v.kind == "pod", or input.%v.kind in {"pod", "node"}`, e, e),
+				hint:    fmt.Sprintf(`if only the cluster is meant, add input.%v.kind == "pod"; to except some from everyone, allow or pass those with a lower priority number and deny without a condition on input.%v`, e, e),
 			}
 		}
 	}

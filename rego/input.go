@@ -101,10 +101,13 @@ func (e *Endpoint) term() *ast.Term {
 	return ast.NewTerm(o)
 }
 
-func (in *Input) term() *ast.Term {
+func (in *Input) term() *ast.Term { return in.with(in.Src.term(), in.Dst.term()) }
+
+// with returns the input's term, given those of its ends.
+func (in *Input) with(src, dst *ast.Term) *ast.Term {
 	o := ast.NewObjectWithCapacity(4)
-	o.Insert(keySrc, in.Src.term())
-	o.Insert(keyDst, in.Dst.term())
+	o.Insert(keySrc, src)
+	o.Insert(keyDst, dst)
 	o.Insert(keyProtocol, ast.StringTerm(protocolName(in.Protocol)))
 	if in.Protocol.HasPorts() {
 		o.Insert(keyPort, ast.IntNumberTerm(int(in.Port)))

@@ -39,7 +39,32 @@ func keepDefined(b ast.Body) ast.Body {
 				out = append(out, x)
 			}
 		}
+		out = append(out, compareDefined(e, len(out))...)
 		out = append(out, e)
+	}
+	return out
+}
+
+// compareDefined does the same for a comparison of two references that may
+// turn out to be one: partial evaluation drops a == a, which demands that a is
+// defined. Such references end in the same key.
+func compareDefined(e *ast.Expr, n int) ast.Body {
+	if e.Negated || len(e.With) > 0 || !e.IsEquality() || len(e.Operands()) != 2 {
+		return nil
+	}
+	a, isRef := e.Operand(0).Value.(ast.Ref)
+	b, both := e.Operand(1).Value.(ast.Ref)
+	if !isRef || !both || a.HasPrefix(ast.DefaultRootRef) || b.HasPrefix(ast.DefaultRootRef) {
+		return nil
+	}
+	x, y := a[len(a)-1], b[len(b)-1]
+	if ast.IsConstant(x.Value) && ast.IsConstant(y.Value) && !x.Equal(y) {
+		return nil
+	}
+	v := ast.NewTerm(ast.Var(fmt.Sprintf("__local_defined%d__", n)))
+	out := ast.Body{ast.Equality.Expr(v, e.Operand(0)), ast.NotEqual.Expr(v, ast.StringTerm(marker))}
+	for _, x := range out {
+		x.Location = e.Location
 	}
 	return out
 }
