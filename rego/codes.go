@@ -17,5 +17,5 @@ const (
 	codeSameID    = "SG102" // two rules share an id
 	codeInventory = "SG103" // depends on the inventory
 	codeNothing   = "SG104" // no segment rule in the input
-	codeUndefined = "SG105" // refers to data that is nowhere defined
+	codeUndefined = "SG012" // refers to data that is nowhere defined
 )

@@ -15,7 +15,7 @@ import (
 // unknownOf returns the unknown that a reference names. The second result is
 // false for a part of the input that is always there and no scalar, such as
 // input.src.labels.
-func (t *residual) unknownOf(ref ast.Ref, at *ast.Location) (unknown, bool, error) {
+func unknownOf(ref ast.Ref, at *ast.Location) (unknown, bool, error) {
 	if len(ref) > 0 && ref[0].Location != nil && at == nil {
 		at = ref[0].Location
 	}
@@ -23,7 +23,7 @@ func (t *residual) unknownOf(ref ast.Ref, at *ast.Location) (unknown, bool, erro
 	for _, x := range ref[1:] {
 		s, ok := x.Value.(ast.String)
 		if !ok {
-			return unknown{}, false, t.refuse(at, "name the label, or let it range over a list: some k in [\"a\", \"b\"]",
+			return unknown{}, false, refuse(at, "name the label, or let it range over a list: some k in [\"a\", \"b\"]",
 				"%v cannot be compiled: which label it is depends on the connection", ref)
 		}
 		keys = append(keys, string(s))
@@ -33,10 +33,10 @@ func (t *residual) unknownOf(ref ast.Ref, at *ast.Location) (unknown, bool, erro
 		if near := nearest(keys[n], have); near != "" {
 			hint = fmt.Sprintf("did you mean %s? %s", near, hint)
 		}
-		return t.refuse(at, hint, "%v does not exist: %v has no %s", ref, ref[:n+1], keys[n])
+		return refuse(at, hint, "%v does not exist: %v has no %s", ref, ref[:n+1], keys[n])
 	}
 	deeper := func(n int) error {
-		return t.refuse(at, "docs/segments.md lists what input has", "%v does not exist: %v is no object", ref, ref[:n+2])
+		return refuse(at, "docs/segments.md lists what input has", "%v does not exist: %v is no object", ref, ref[:n+2])
 	}
 	leaf := func(u unknown, n int) (unknown, bool, error) {
 		if len(keys) > n+1 {
@@ -69,7 +69,7 @@ func (t *residual) unknownOf(ref ast.Ref, at *ast.Location) (unknown, bool, erro
 		}
 		u := unknown{end: end, field: f, key: keys[n+1]}
 		if !validLabelKey(u.key) {
-			return u, false, t.refuse(at, "", "%q is no key of a label", u.key)
+			return u, false, refuse(at, "", "%q is no key of a label", u.key)
 		}
 		return leaf(u, n+1)
 	}
@@ -132,7 +132,7 @@ func distance(a, b string) int {
 
 // defined translates a reference to the input that stands alone.
 func (t *residual) defined(ref ast.Ref, at *ast.Location) (formula, error) {
-	u, scalar, err := t.unknownOf(ref, at)
+	u, scalar, err := unknownOf(ref, at)
 	switch {
 	case err != nil:
 		return nil, err
@@ -185,7 +185,7 @@ func (t *residual) within(u unknown, x test, at *ast.Location) (formula, error) 
 	if u.field != fieldPort {
 		for _, v := range values {
 			if _, ok := v.(ast.String); !ok {
-				return nil, t.refuse(at, fmt.Sprintf("quote the value: %q", v.String()),
+				return nil, refuse(at, fmt.Sprintf("quote the value: %q", v.String()),
 					"%v is text and never equal to %v", u, v)
 			}
 		}
@@ -196,7 +196,7 @@ func (t *residual) within(u unknown, x test, at *ast.Location) (formula, error) 
 	case fieldProtocol:
 		for _, s := range texts(values) {
 			if !knownProtocol(s) {
-				return nil, t.refuse(at, "input.protocol is "+strings.Join(protocolNames, ", ")+`, or a number as text, such as "47"`,
+				return nil, refuse(at, "input.protocol is "+strings.Join(protocolNames, ", ")+`, or a number as text, such as "47"`,
 					"there is no protocol %q", s)
 			}
 		}
@@ -205,14 +205,14 @@ func (t *residual) within(u unknown, x test, at *ast.Location) (formula, error) 
 	case fieldKind:
 		for _, s := range texts(values) {
 			if !kinds.has(s) {
-				return nil, t.refuse(at, "a kind is pod, node or ip", "there is no kind %q", s)
+				return nil, refuse(at, "a kind is pod, node or ip", "there is no kind %q", s)
 			}
 		}
 		return atom{onUnknown(u, x.set())}, nil
 	case fieldIP:
 		return t.address(u, x, values, at)
 	case fieldName:
-		return nil, t.refuse(at, "select by labels; for a workload, give its pods a label",
+		return nil, refuse(at, "select by labels; for a workload, give its pods a label",
 			"%v cannot be compiled: policies select pods and nodes by label, not by name", u)
 	case fieldNamespace:
 		return atom{onUnknown(u, x.set().filter(func(s string) bool { return s == "" || validLabelValue(s) }))}, nil
@@ -226,7 +226,7 @@ func (t *residual) ports(x test, values []ast.Value, at *ast.Location) (formula,
 	for _, v := range values {
 		n, ok := v.(ast.Number)
 		if !ok {
-			return nil, t.refuse(at, "write the port without quotes", "input.port is a number and never equal to %v", v)
+			return nil, refuse(at, "write the port without quotes", "input.port is a number and never equal to %v", v)
 		}
 		if i, ok := n.Int(); ok && i >= 0 && i <= maxPort {
 			rs = append(rs, portRange{i, i})
@@ -245,10 +245,10 @@ func (t *residual) address(u unknown, x test, values []ast.Value, at *ast.Locati
 	for _, s := range texts(values) {
 		a, err := netip.ParseAddr(s)
 		if err != nil || a.Zone() != "" || a.Is4In6() {
-			return nil, t.refuse(at, "write one address; for a range use net.cidr_contains", "%q is no IP address", s)
+			return nil, refuse(at, "write one address; for a range use net.cidr_contains", "%q is no IP address", s)
 		}
 		if a.String() != s {
-			return nil, t.refuse(at, fmt.Sprintf("write %q", a), "%q is not the usual form of this address, so it never equals it", s)
+			return nil, refuse(at, fmt.Sprintf("write %q", a), "%q is not the usual form of this address, so it never equals it", s)
 		}
 		sets = append(sets, addrSet{ranges: []addrRange{{a, a}}})
 	}
@@ -278,7 +278,7 @@ func (t *residual) operand(x *ast.Term, at *ast.Location) (operand, error) {
 	switch v := x.Value.(type) {
 	case ast.Ref:
 		if v.HasPrefix(ast.InputRootRef) {
-			u, scalar, err := t.unknownOf(v, at)
+			u, scalar, err := unknownOf(v, at)
 			return operand{unknown: u, other: !scalar}, err
 		}
 		return operand{other: true}, nil
@@ -302,7 +302,7 @@ func (t *residual) objectGet(call []*ast.Term, at *ast.Location) (operand, error
 	if !ok || !isKey || !base.HasPrefix(ast.InputRootRef) || !ast.IsConstant(call[3].Value) {
 		return other, nil
 	}
-	u, scalar, err := t.unknownOf(base.Append(ast.NewTerm(key)), at)
+	u, scalar, err := unknownOf(base.Append(ast.NewTerm(key)), at)
 	if err != nil || !scalar || u.field != fieldLabel && u.field != fieldNamespaceLabel {
 		return other, err
 	}
@@ -393,7 +393,7 @@ func (t *residual) compare(differ bool, args []*ast.Term, at *ast.Location) (for
 		if !a.other || !b.other {
 			for i, o := range ops {
 				if o.other && isObject(args[i]) {
-					return nil, t.refuse(at, "compare the fields that matter one by one", "comparing whole objects cannot be compiled")
+					return nil, refuse(at, "compare the fields that matter one by one", "comparing whole objects cannot be compiled")
 				}
 			}
 		}
@@ -408,7 +408,7 @@ func (t *residual) compare(differ bool, args []*ast.Term, at *ast.Location) (for
 		}
 		return t.withDefault(a, listed{b.constant}, at)
 	case a.fallback != nil || b.fallback != nil:
-		return nil, t.refuse(at, "compare the labels themselves", "object.get cannot be compared with another label")
+		return nil, refuse(at, "compare the labels themselves", "object.get cannot be compared with another label")
 	default:
 		return t.joined(a.unknown, b.unknown, differ, at)
 	}
@@ -498,7 +498,7 @@ func (t *residual) joined(a, b unknown, differ bool, at *ast.Location) (formula,
 	}
 	for _, u := range []unknown{a, b} {
 		if u.field != fieldLabel && u.field != fieldNamespace && u.field != fieldNamespaceLabel {
-			return nil, t.refuse(at, "compare each with a constant", "%v cannot be compared with another part of the connection", u)
+			return nil, refuse(at, "compare each with a constant", "%v cannot be compared with another part of the connection", u)
 		}
 	}
 	t.bound[a], t.bound[b] = true, true
@@ -527,9 +527,9 @@ func (t *residual) member(args []*ast.Term, at *ast.Location) (formula, error) {
 	list, ok := elements(args[1])
 	if !ok {
 		if ref, isRef := args[1].Value.(ast.Ref); isRef && ref.HasPrefix(ast.DefaultRootRef) {
-			return nil, t.refuse(at, `ask with brackets, name["x"], not with in`, "%s cannot be compiled: it is a set that depends on the connection", display(ref))
+			return nil, refuse(at, `ask with brackets, name["x"], not with in`, "%s cannot be compiled: it is a set that depends on the connection", display(ref))
 		}
-		return nil, t.refuse(at, "compare with a list of constants", "searching %v cannot be compiled", args[1])
+		return nil, refuse(at, "compare with a list of constants", "searching %v cannot be compiled", args[1])
 	}
 	o, err := t.operand(args[0], at)
 	if err != nil {
@@ -588,7 +588,7 @@ func (t *residual) member(args []*ast.Term, at *ast.Location) (formula, error) {
 		}
 		return append(defined, out), nil
 	}
-	return nil, t.refuse(at, hintForms, "%v in %v cannot be compiled", args[0], args[1])
+	return nil, refuse(at, hintForms, "%v in %v cannot be compiled", args[0], args[1])
 }
 
 // portPairs translates [input.protocol, input.port] in a list of pairs.
@@ -644,11 +644,11 @@ func (t *residual) portBound(op string, args []*ast.Term, at *ast.Location) (for
 	}
 	n, ok := b.constant.(ast.Number)
 	if !ok {
-		return nil, t.refuse(at, "compare with a number", "input.port cannot be compared with %v", args[1])
+		return nil, refuse(at, "compare with a number", "input.port cannot be compared with %v", args[1])
 	}
 	f, ok := n.Float64()
 	if !ok {
-		return nil, t.refuse(at, "compare with a port number", "input.port cannot be compared with %v", n)
+		return nil, refuse(at, "compare with a port number", "input.port cannot be compared with %v", n)
 	}
 	r := bounds[op](f)
 	r.low, r.high = max(r.low, 0), min(r.high, maxPort)
@@ -664,18 +664,18 @@ func (t *residual) cidr(args []*ast.Term, at *ast.Location) (formula, error) {
 	block, ok := args[0].Value.(ast.String)
 	ref, isRef := args[1].Value.(ast.Ref)
 	if !ok || !isRef {
-		return nil, t.refuse(at, "the block first, as a constant; the address second", "%v in %v cannot be compiled", args[1], args[0])
+		return nil, refuse(at, "the block first, as a constant; the address second", "%v in %v cannot be compiled", args[1], args[0])
 	}
-	u, scalar, err := t.unknownOf(ref, at)
+	u, scalar, err := unknownOf(ref, at)
 	if err != nil {
 		return nil, err
 	}
 	if !scalar || u.field != fieldIP {
-		return nil, t.refuse(at, "ask for input.src.ip or input.dst.ip", "%v is no address", ref)
+		return nil, refuse(at, "ask for input.src.ip or input.dst.ip", "%v is no address", ref)
 	}
 	p, err := netip.ParsePrefix(string(block))
 	if err != nil || p.Addr().Is4In6() {
-		return nil, t.refuse(at, "write an address block such as 10.0.0.0/8", "%q is no address block", string(block))
+		return nil, refuse(at, "write an address block such as 10.0.0.0/8", "%q is no address block", string(block))
 	}
 	return onAddrs(u.end, addrSet{ranges: []addrRange{prefixRange(p)}}), nil
 }
@@ -687,17 +687,17 @@ func (t *residual) evaluated(group ast.Body) (formula, error) {
 	refs := map[string]ast.Ref{}
 	for _, e := range group {
 		if len(e.With) > 0 {
-			return nil, t.refuse(e.Location, "write the condition out instead", "with cannot be compiled")
+			return nil, refuse(e.Location, "write the condition out instead", "with cannot be compiled")
 		}
 		if _, ok := e.Terms.(*ast.Every); ok {
-			return nil, t.refuse(e.Location, "let every range over data or a list, and name the labels one by one",
+			return nil, refuse(e.Location, "let every range over data or a list, and name the labels one by one",
 				"every over what a connection has cannot be compiled")
 		}
 		bad := error(nil)
 		ast.WalkTerms(e, func(x *ast.Term) bool {
 			switch v := x.Value.(type) {
 			case *ast.ArrayComprehension, *ast.SetComprehension, *ast.ObjectComprehension:
-				bad = t.refuse(e.Location, "write the condition for each label, or let the comprehension range over data only",
+				bad = refuse(e.Location, "write the condition for each label, or let the comprehension range over data only",
 					"a comprehension over what a connection has cannot be compiled")
 			case ast.Ref:
 				switch {
@@ -706,7 +706,7 @@ func (t *residual) evaluated(group ast.Body) (formula, error) {
 				case v.HasPrefix(ast.DefaultRootRef):
 					_, bad = t.rule(v, nil, e.Location)
 					if bad == nil {
-						bad = t.refuse(e.Location, hintForms, "%s cannot be compiled here", display(v))
+						bad = refuse(e.Location, hintForms, "%s cannot be compiled here", display(v))
 					}
 				}
 				return true
@@ -733,16 +733,16 @@ func (t *residual) evaluated(group ast.Body) (formula, error) {
 		return some{}, nil
 	case 1:
 	default:
-		return nil, t.refuse(at, "compare the two with == or !=, or each with constants",
+		return nil, refuse(at, "compare the two with == or !=, or each with constants",
 			"a condition on %s together cannot be compiled", strings.Join(names, " and "))
 	}
 	ref := refs[names[0]]
-	u, scalar, err := t.unknownOf(ref, at)
+	u, scalar, err := unknownOf(ref, at)
 	if err != nil {
 		return nil, err
 	}
 	if !scalar || u.field != fieldLabel && u.field != fieldNamespace && u.field != fieldNamespaceLabel {
-		return nil, t.refuse(at, hintForms, "a condition on %v in this form cannot be compiled", ref)
+		return nil, refuse(at, hintForms, "a condition on %v in this form cannot be compiled", ref)
 	}
 	t.bound[u] = true
 	var values []string

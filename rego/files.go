@@ -36,6 +36,7 @@ type file struct {
 type finder struct {
 	files []file
 	seen  map[string]bool // real paths
+	found int             // files that arguments stood for, also if read before
 	diags diag.List
 	errs  []error
 }
@@ -58,10 +59,10 @@ func (f *finder) argument(arg string) {
 		}
 		return
 	}
-	before := len(f.files)
+	before := f.found
 	_, err = os.Stat(filepath.Join(arg, ".manifest"))
 	f.directory(arg, nil, err == nil)
-	if len(f.files) == before {
+	if f.found == before {
 		f.diags.Add(diag.Diagnostic{
 			Code: codeNothing, Severity: diag.Warning, Pos: diag.Pos{File: arg},
 			Message: "the directory has no *.rego, *.json, *.yaml or *.yml files",
@@ -115,6 +116,7 @@ func (f *finder) directory(dir string, below []string, bundle bool) {
 }
 
 func (f *finder) read(p, name string, below []string) {
+	f.found++
 	if f.again(p) {
 		return
 	}

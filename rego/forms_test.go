@@ -2,6 +2,7 @@ package rego
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -91,18 +92,45 @@ func show(ps []model.Policy) string {
 	return b.String()
 }
 
-func TestScratch(t *testing.T) {
-	b, err := os.ReadFile(os.Getenv("REGO"))
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestForms goes through testdata/forms.txt: a module, then the policies that
+// it becomes and what is said about it.
+func TestForms(t *testing.T) {
+	const name = "testdata/forms.txt"
+	b, err := os.ReadFile(name)
 	if err != nil {
-		t.Skip()
+		t.Fatal(err)
 	}
-	for chunk := range strings.SplitSeq(string(b), "#---\n") {
-		fmt.Println("=====\n" + chunk)
-		_, ps, ds := compileText(t, chunk, "edges: [{from: a, to: b},{from: web, to: db}]\nset: {p: q, r: s}\n", testSnapshot())
-		for _, d := range ds {
-			d.Pos.File = filepath.Base(d.Pos.File)
-			fmt.Println(d)
+	const data = "apps: [web, api]\nedges: [{from: web, to: db}, {from: db, to: web}]\nset: {web: db, db: web}\nblocks: [203.0.113.0/25, 198.51.100.0/24]\n"
+	var out strings.Builder
+	for chunk := range strings.SplitSeq(strings.TrimPrefix(string(b), "=== "), "\n=== ") {
+		title, rest, _ := strings.Cut(chunk, "\n")
+		module, want, _ := strings.Cut(rest, "\n---")
+		want = strings.Trim(want, "\n")
+		t.Run(title, func(t *testing.T) {
+			_, ps, ds := compileText(t, module, data, testSnapshot())
+			var got strings.Builder
+			for _, d := range ds {
+				dir := filepath.Dir(d.Pos.File)
+				d.Pos.File, d.Pos.Line = filepath.Base(d.Pos.File), d.Pos.Line-1 // the package
+				d.Message = strings.ReplaceAll(d.Message, dir+"/", "")
+				if d.Code != codeInventory {
+					fmt.Fprintln(&got, d)
+				} else {
+					fmt.Fprintln(&got, "inventory-bound")
+				}
+			}
+			got.WriteString(show(ps))
+			if text := strings.TrimSuffix(got.String(), "\n"); !*update && text != want {
+				t.Errorf("got\n%s\nwant\n%s", text, want)
+			}
+			fmt.Fprintf(&out, "=== %s\n%s\n---\n%s", title, module, got.String())
+		})
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile(name, []byte(out.String()), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		fmt.Print(show(ps))
 	}
 }

@@ -142,26 +142,3 @@ func (e *Endpoint) String() string {
 	}
 	return "{" + strings.Join(parts, " ") + "}"
 }
-
-// schema is the type of the input, for OPA's type checker.
-var schema = func() any {
-	labels := map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "string"}}
-	str := map[string]any{"type": "string"}
-	end := map[string]any{
-		"type": "object", "additionalProperties": false,
-		"properties": map[string]any{
-			"kind": str, "ip": str, "name": str, "labels": labels,
-			"namespace": map[string]any{
-				"type": "object", "additionalProperties": false,
-				"properties": map[string]any{"name": str, "labels": labels},
-			},
-		},
-	}
-	return map[string]any{
-		"type": "object", "additionalProperties": false,
-		"properties": map[string]any{
-			"src": end, "dst": end, "protocol": str,
-			"port": map[string]any{"type": "number"},
-		},
-	}
-}()

@@ -141,8 +141,6 @@ func hintFor(e *ast.Error) string {
 		if banned(name) {
 			return name + " depends on more than its arguments, or is not needed for segment rules: it cannot be used here"
 		}
-	case strings.Contains(e.Message, "undefined ref: input"):
-		return "docs/segments.md lists what input has"
 	}
 	return ""
 }
@@ -150,14 +148,11 @@ func hintFor(e *ast.Error) string {
 // compile type-checks the modules together.
 func (m *Modules) compile() {
 	m.store = inmem.NewFromObjectWithOpts(m.data, inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false))
-	schemas := ast.NewSchemaSet()
-	schemas.Put(ast.MustParseRef("schema.input"), schema)
 	c := ast.NewCompiler().
 		SetErrorLimit(100).
 		WithCapabilities(capabilities()).
 		WithDefaultRegoVersion(ast.RegoV1).
 		WithStrict(true).
-		WithSchemas(schemas).
 		WithPathConflictsCheck(func(path []string) (bool, error) {
 			return m.lookup(path) != nil, nil
 		})
@@ -242,46 +237,71 @@ func (m *Modules) checkHeads(c *ast.Compiler) {
 	}
 }
 
-// checkReferences finds references to data that nothing defines. Under not,
-// such a mistake would always hold.
+// checkReferences finds references to data that nothing defines, and to parts
+// that the input does not have. Under not, such a mistake would always hold.
+//
+// OPA's type checker could say the latter, given a schema. But partial
+// evaluation then drops what does not type-check, also under not, and a typo
+// in a helper would go unnoticed.
 func (m *Modules) checkReferences(c *ast.Compiler) {
 	seen := map[string]bool{}
 	for _, p := range sortedKeys(c.Modules) {
 		ast.WalkRefs(c.Modules[p], func(ref ast.Ref) bool {
-			if !ref.HasPrefix(ast.DefaultRootRef) || len(ref) < 2 {
+			var d diag.Diagnostic
+			switch {
+			case ref.HasPrefix(ast.DefaultRootRef):
+				missing, ok := m.missing(c, ref)
+				if !ok {
+					return false
+				}
+				d = diag.Diagnostic{
+					Code: codeUndefined, Message: fmt.Sprintf("data.%s is nowhere defined", missing),
+					Hint: "correct the name, or give the data file with --rego; data that may be missing needs an empty value",
+				}
+			case ref.HasPrefix(ast.InputRootRef):
+				n := 1
+				for n < len(ref) && ast.IsConstant(ref[n].Value) {
+					n++
+				}
+				_, _, err := unknownOf(ref[:n], ref[0].Location)
+				var r *refusal
+				if !errors.As(err, &r) {
+					return false
+				}
+				d = diag.Diagnostic{Code: r.code, Message: r.message, Hint: r.hint}
+			default:
 				return false
 			}
-			var path []string
-			tree := c.RuleTree
-			for i, t := range ref {
-				s, ok := t.Value.(ast.String)
-				if i > 0 && !ok {
-					return false
-				}
-				if i > 0 {
-					path = append(path, string(s))
-				}
-				if tree != nil {
-					if tree = tree.Child(t.Value); tree != nil && len(tree.Values) > 0 {
-						return false
-					}
-				}
-				if tree == nil && i > 0 && m.lookup(path) == nil {
-					at := posOf(ref[0].Location)
-					if key := at.String() + ref.String(); !seen[key] {
-						seen[key] = true
-						m.diags.Add(diag.Diagnostic{
-							Code: codeUndefined, Severity: diag.Warning, Pos: at,
-							Message: fmt.Sprintf("data.%s is nowhere defined", strings.Join(path, ".")),
-							Hint:    "correct the name, or give the data file with --rego",
-						})
-					}
-					return false
-				}
+			d.Severity, d.Pos = diag.Error, posOf(ref[0].Location)
+			if key := d.String(); !seen[key] {
+				seen[key] = true
+				m.diags.Add(d)
 			}
 			return false
 		})
 	}
+}
+
+// missing returns the part of a reference that neither rules nor data define.
+func (m *Modules) missing(c *ast.Compiler, ref ast.Ref) (string, bool) {
+	var path []string
+	tree := c.RuleTree.Child(ref[0].Value)
+	for _, t := range ref[1:] {
+		s, ok := t.Value.(ast.String)
+		if !ok {
+			return "", false
+		}
+		path = append(path, string(s))
+		if tree != nil {
+			if tree = tree.Child(t.Value); tree != nil && len(tree.Values) > 0 {
+				return "", false
+			}
+		}
+		if tree == nil && m.lookup(path) == nil {
+			return strings.Join(path, "."), true
+		}
+	}
+	return "", false
 }
 
 // transaction returns a read transaction on the data.

@@ -108,10 +108,7 @@ func queryOf(r *ast.Rule) ast.Body {
 }
 
 // unknowns are what partial evaluation leaves open.
-var unknowns = []*ast.Term{
-	ast.MustParseTerm("input.src"), ast.MustParseTerm("input.dst"),
-	ast.MustParseTerm("input.protocol"), ast.MustParseTerm("input.port"),
-}
+var unknowns = []*ast.Term{ast.NewTerm(ast.InputRootRef)}
 
 // partial evaluates a rule as far as its data goes.
 func partial(ctx context.Context, c *ast.Compiler, store storage.Store, txn storage.Transaction, r *ast.Rule) ([]ast.Body, []*ast.Module, error) {

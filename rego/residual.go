@@ -47,7 +47,7 @@ func supportRules(mods []*ast.Module) map[string][]*ast.Rule {
 	return out
 }
 
-func (t *residual) refuse(at *ast.Location, hint, format string, args ...any) error {
+func refuse(at *ast.Location, hint, format string, args ...any) error {
 	return &refusal{code: codeForm, pos: posOf(at), message: fmt.Sprintf(format, args...), hint: hint}
 }
 
@@ -221,7 +221,7 @@ const hintForms = "docs/segments.md lists the conditions that compile"
 // expr translates one expression without variables.
 func (t *residual) expr(e *ast.Expr) (formula, error) {
 	if len(e.With) > 0 {
-		return nil, t.refuse(e.Location, "write the condition out instead", "with cannot be compiled")
+		return nil, refuse(e.Location, "write the condition out instead", "with cannot be compiled")
 	}
 	var f formula
 	var err error
@@ -231,10 +231,10 @@ func (t *residual) expr(e *ast.Expr) (formula, error) {
 	case []*ast.Term:
 		f, err = t.call(terms, e.Location)
 	case *ast.Every:
-		err = t.refuse(e.Location, "let every range over data or a list, and name the labels one by one",
+		err = refuse(e.Location, "let every range over data or a list, and name the labels one by one",
 			"every over what a connection has cannot be compiled")
 	default:
-		err = t.refuse(e.Location, hintForms, "%v cannot be compiled", e)
+		err = refuse(e.Location, hintForms, "%v cannot be compiled", e)
 	}
 	if err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func (t *residual) truth(x *ast.Term, at *ast.Location) (formula, error) {
 	if !hasCalls(x) && len(inputRefs(x)) == 0 {
 		return all{}, nil
 	}
-	return nil, t.refuse(at, hintForms, "%v cannot be compiled", x)
+	return nil, refuse(at, hintForms, "%v cannot be compiled", x)
 }
 
 // rule inlines a rule that partial evaluation made, as a condition.
@@ -275,12 +275,12 @@ func (t *residual) rule(name ast.Ref, args []*ast.Term, at *ast.Location) (formu
 	rules, ok := t.support[name.String()]
 	text := display(name)
 	if !ok {
-		return nil, t.refuse(at, "write it without default and else, as rules that hold or do not hold",
+		return nil, refuse(at, "write it without default and else, as rules that hold or do not hold",
 			"%s has default or else, or a value that depends on the connection; its call cannot be compiled", text)
 	}
 	const maxRules = 32
 	if t.depth++; t.depth > maxRules {
-		return nil, t.refuse(at, "write fewer rules under not", "rules are nested more than %d deep", maxRules)
+		return nil, refuse(at, "write fewer rules under not", "rules are nested more than %d deep", maxRules)
 	}
 	defer func() { t.depth-- }()
 	var out some
@@ -288,22 +288,22 @@ func (t *residual) rule(name ast.Ref, args []*ast.Term, at *ast.Location) (formu
 		value := r.Head.Value
 		switch {
 		case r.Head.Key != nil || r.Else != nil:
-			return nil, t.refuse(at, `ask with brackets, name["x"], not with in`, "%s cannot be compiled: it is a set that depends on the connection", text)
+			return nil, refuse(at, `ask with brackets, name["x"], not with in`, "%s cannot be compiled: it is a set that depends on the connection", text)
 		case value == nil:
-			return nil, t.refuse(at, hintForms, "%s cannot be compiled", text)
+			return nil, refuse(at, hintForms, "%s cannot be compiled", text)
 		case r.Default && value.Value.Compare(ast.Boolean(false)) == 0:
 			continue // as if it were undefined, where it stands for a condition
 		case value.Value.Compare(ast.Boolean(true)) != 0 || r.Default:
-			return nil, t.refuse(at, "write it without default and else, as rules that hold or do not hold",
+			return nil, refuse(at, "write it without default and else, as rules that hold or do not hold",
 				"%s cannot be compiled: it has values other than true", text)
 		case len(r.Head.Args) != len(args):
-			return nil, t.refuse(at, hintForms, "%s cannot be compiled: it is called with %d arguments", text, len(args))
+			return nil, refuse(at, hintForms, "%s cannot be compiled: it is called with %d arguments", text, len(args))
 		}
 		body, values := r.Body, map[ast.Var]*ast.Term{}
 		for i, a := range r.Head.Args {
 			v, ok := a.Value.(ast.Var)
 			if !ok {
-				return nil, t.refuse(at, hintForms, "%s cannot be compiled: its parameter %v is no variable", text, a)
+				return nil, refuse(at, hintForms, "%s cannot be compiled: its parameter %v is no variable", text, a)
 			}
 			values[v] = args[i]
 		}
@@ -356,7 +356,7 @@ func (t *residual) substitute(b ast.Body, values map[ast.Var]*ast.Term) (ast.Bod
 			case ast.Var:
 				return ast.Ref(append([]*ast.Term{values[head]}, v[1:]...)), nil
 			default:
-				failed = t.refuse(nil, "name the label or field directly", "%v of %v cannot be compiled", v, base)
+				failed = refuse(nil, "name the label or field directly", "%v of %v cannot be compiled", v, base)
 			}
 		}
 		return x, nil
