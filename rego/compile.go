@@ -65,7 +65,7 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 	undo := instrument(m.compiler)
 	parallel(jobs, func(j *job) { m.translate(ctx, j, inv, txn, budget) })
 	undo()
-	valid := true
+	valid := !m.diags.Has(diag.Error)
 	for _, j := range jobs {
 		valid = valid && !j.diags.Has(diag.Error)
 	}
@@ -81,8 +81,10 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 		}
 	}
 	ds = append(ds, sameIDs(jobs)...)
+	ds = slices.DeleteFunc(ds, func(d diag.Diagnostic) bool { return slices.Contains(m.diags, d) })
 	ds.Sort()
-	if ds.Has(diag.Error) {
+	ds = slices.Compact(ds)
+	if ds.Has(diag.Error) || m.diags.Has(diag.Error) {
 		return nil, ds
 	}
 	if m.fallback != model.Pass {
@@ -119,7 +121,7 @@ func (m *Modules) jobs() []*job {
 		}
 		for _, r := range mod.Rules {
 			name, _ := r.Head.Ref()[0].Value.(ast.Var)
-			if v, ok := sets[string(name)]; ok {
+			if v, ok := sets[string(name)]; ok && r.Head.Key != nil && len(r.Head.Ref()) == 1 {
 				out = append(out, &job{rule: r, verdict: v, pos: posOf(r.Location), file: p, bound: map[unknown]bool{}})
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
 
@@ -27,7 +28,7 @@ type Evaluator struct {
 
 // NewEvaluator fails if the modules have errors.
 func (m *Modules) NewEvaluator() (*Evaluator, error) {
-	if m.compiler == nil {
+	if m.compiler == nil || m.diags.Has(diag.Error) {
 		return nil, errors.New("the modules have errors")
 	}
 	e := &Evaluator{m: m, sets: map[model.Verdict]ast.Body{}}

@@ -30,7 +30,7 @@ type Modules struct {
 	fallbackPos diag.Pos
 
 	diags    diag.List
-	compiler *ast.Compiler // nil when there was an error
+	compiler *ast.Compiler // nil when the modules do not compile together
 	store    storage.Store
 }
 
@@ -164,9 +164,7 @@ func (m *Modules) compile() {
 	m.checkPackages()
 	m.checkHeads(c)
 	m.checkReferences(c)
-	if !m.diags.Has(diag.Error) {
-		m.compiler = c
-	}
+	m.compiler = c
 }
 
 // lookup returns the data at path, or nil.

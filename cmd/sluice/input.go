@@ -122,6 +122,9 @@ func plural(n int, one, many string) string {
 // ruleset returns the artifact that the arguments name, or compiles them.
 func (in *input) ruleset(cmd *cobra.Command, args []string) (*artifact.Ruleset, error) {
 	if len(args) == 1 && isArtifact(args[0]) {
+		if cmd.Flags().Changed("rego") {
+			return nil, fmt.Errorf("--rego %s: %s is an artifact, with its segment rules in it", in.rego[0], args[0])
+		}
 		return readArtifact(args[0])
 	}
 	rs, _, err := in.compile(cmd, args, compiler.Options{})

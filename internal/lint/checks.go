@@ -35,6 +35,22 @@ var checks = []Check{
 	{"NP204", diag.Warning, "Empty list of peers allows everyone"},
 	{"NP207", diag.Warning, "Two peers where one with both selectors may be meant"},
 	{"NP301", diag.Warning, "Egress is isolated without DNS"},
+	{"SG001", diag.Error, "Module or bundle does not parse"},
+	{"SG002", diag.Error, "Module does not compile"},
+	{"SG003", diag.Error, "Data file has the wrong shape"},
+	{"SG004", diag.Error, "Rule set or its element has the wrong shape"},
+	{"SG005", diag.Error, "Condition cannot be compiled"},
+	{"SG006", diag.Error, "Condition also holds outside the cluster"},
+	{"SG007", diag.Error, "Address condition covers pods or nodes"},
+	{"SG008", diag.Error, "Condition also holds for traffic without ports"},
+	{"SG009", diag.Error, "Segment rules are too large or take too long"},
+	{"SG010", diag.Error, "Rule matches everything without saying so"},
+	{"SG011", diag.Error, "Compiled rule disagrees with its text"},
+	{"SG012", diag.Error, "Data that a rule refers to is not there"},
+	{"SG101", diag.Warning, "Segment rule never matches"},
+	{"SG102", diag.Warning, "Two segment rules share an id"},
+	{"SG103", diag.Note, "Segment rule depends on the inventory"},
+	{"SG104", diag.Warning, "No segment rules where they were expected"},
 }
 
 // Checks returns every check, by id.
