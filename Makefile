@@ -44,7 +44,7 @@ test: build cni ## every lane that this machine can run; says what it skipped an
 
 .PHONY: golden
 golden: ## write the golden files anew; review the difference
-	$(GO) test ./compiler/... ./enforcer/... -update
+	$(GO) test ./compiler/... ./enforcer/... ./rego -update
 	UPDATE=1 $(GO) test ./tests/cli
 
 .PHONY: fuzz
@@ -55,7 +55,7 @@ fuzz: ## thirty seconds for each fuzz target
 
 .PHONY: bench
 bench: ## benchmarks; compare two runs with benchstat
-	$(GO) test -run '^$$' -bench . ./compiler/... ./internal/artifact/... ./enforcer/...
+	$(GO) test -run '^$$' -bench . ./compiler/... ./rego ./internal/artifact/... ./enforcer/...
 
 .PHONY: lint
 lint: ## gofmt, vet and golangci-lint
