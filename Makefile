@@ -61,7 +61,7 @@ fuzz: ## thirty seconds for each fuzz target
 
 .PHONY: bench
 bench: ## benchmarks; compare two runs with benchstat
-	$(GO) test -run '^$$' -bench . ./compiler/... ./internal/artifact/... ./enforcer/...
+	$(GO) test -run '^$$' -bench . ./compiler/... ./rego ./internal/artifact/... ./enforcer/...
 
 .PHONY: lint
 lint: ## gofmt, vet and golangci-lint

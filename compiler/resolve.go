@@ -73,6 +73,7 @@ func (r *resolved) sortPolicies(ds *diag.List) {
 			cmp.Compare(a.Namespace, b.Namespace),
 			cmp.Compare(a.Name, b.Name),
 			cmp.Compare(a.Kind, b.Kind),
+			cmp.Compare(a.Part, b.Part),
 		)
 	}
 	slices.SortFunc(r.policies, func(a, b *model.Policy) int {
@@ -80,11 +81,12 @@ func (r *resolved) sortPolicies(ds *diag.List) {
 	})
 	seen := make(map[string]*model.Policy, len(r.policies))
 	for _, p := range r.policies {
-		if q := seen[p.Ref()]; q != nil {
+		key := p.Ref() + "\x00" + p.Part
+		if q := seen[key]; q != nil {
 			ds.Errorf("NP009", p.Pos, "a second %s; the first is at %v", p.Ref(), q.Pos)
 			continue
 		}
-		seen[p.Ref()] = p
+		seen[key] = p
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -17,6 +18,7 @@ import (
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 	"github.com/sluice-net/sluice/internal/verify"
+	"github.com/sluice-net/sluice/rego"
 )
 
 // input is what every command that reads PATHs has in common.
@@ -48,9 +50,7 @@ func (in *input) register(cmd *cobra.Command) {
 			in.defaultDeny = c.DefaultDeny
 		}
 		in.noColor = in.noColor || c.NoColor
-		if rego := append(c.Rego, in.rego...); len(rego) > 0 {
-			return fmt.Errorf("--rego %s: this build does not read segment rules", rego[0])
-		}
+		in.rego = append(slices.Clone(c.Rego), in.rego...)
 		return nil
 	}
 }
@@ -62,9 +62,22 @@ func (in *input) colour(w io.Writer) bool {
 	return ok && !in.noColor && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
 }
 
-// load reads PATHs. An error means that it could not run.
+// load reads PATHs and segment rules. An error means that it could not run.
 func (in *input) load(cmd *cobra.Command, paths []string) (*model.Snapshot, diag.List, error) {
-	return source.Load(paths, source.Options{Stdin: cmd.InOrStdin()})
+	snap, ds, err := source.Load(paths, source.Options{Stdin: cmd.InOrStdin()})
+	if err != nil || len(in.rego) == 0 {
+		return snap, ds, err
+	}
+	rules, more, err := rego.Load(in.rego)
+	if err != nil {
+		return nil, nil, err
+	}
+	ds = append(ds, more...)
+	policies, more := rules.Compile(cmd.Context(), rego.NewInventory(snap))
+	ds = append(ds, more...)
+	snap.Policies = append(snap.Policies, policies...)
+	snap.Inputs = append(snap.Inputs, rules.Inputs...)
+	return snap, ds, nil
 }
 
 // compile reads and compiles PATHs. Problems of the input are printed, all of
@@ -123,6 +136,9 @@ func plural(n int, one, many string) string {
 // ruleset returns the artifact that the arguments name, or compiles them.
 func (in *input) ruleset(cmd *cobra.Command, args []string) (*artifact.Ruleset, error) {
 	if len(args) == 1 && isArtifact(args[0]) {
+		if cmd.Flags().Changed("rego") {
+			return nil, fmt.Errorf("--rego %s: %s is an artifact, with its segment rules in it", in.rego[0], args[0])
+		}
 		return readArtifact(args[0])
 	}
 	rs, _, err := in.compile(cmd, args, compiler.Options{})

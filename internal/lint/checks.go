@@ -41,6 +41,22 @@ var checks = []Check{
 	{"NP409", diag.Warning, "Policy of a version that has been replaced"},
 	{"NP410", diag.Error, "Range of one port, or a protocol without a port"},
 	{"NP411", diag.Error, "Not a domain name, or one that nothing has"},
+	{"SG001", diag.Error, "Module or bundle does not parse"},
+	{"SG002", diag.Error, "Module does not compile"},
+	{"SG003", diag.Error, "Data file has the wrong shape"},
+	{"SG004", diag.Error, "Rule set or its element has the wrong shape"},
+	{"SG005", diag.Error, "Condition cannot be compiled"},
+	{"SG006", diag.Error, "Condition also holds outside the cluster"},
+	{"SG007", diag.Error, "Address condition covers pods or nodes"},
+	{"SG008", diag.Error, "Condition also holds for traffic without ports"},
+	{"SG009", diag.Error, "Segment rules are too large or take too long"},
+	{"SG010", diag.Error, "Rule matches everything without saying so"},
+	{"SG011", diag.Error, "Compiled rule disagrees with its text"},
+	{"SG012", diag.Error, "Data that a rule refers to is not there"},
+	{"SG101", diag.Warning, "Segment rule never matches"},
+	{"SG102", diag.Warning, "Two segment rules share an id"},
+	{"SG103", diag.Note, "Segment rule depends on the inventory"},
+	{"SG104", diag.Warning, "No segment rules where they were expected"},
 }
 
 // Checks returns every check, by id.

@@ -33,6 +33,9 @@ func Run(s *model.Snapshot, rs *artifact.Ruleset) diag.List {
 	policies := 0
 	for i := range s.Policies {
 		p := &s.Policies[i]
+		if p.Tier == model.TierSegment {
+			continue // a rule there is many policies; its front end checks it
+		}
 		policies++
 		l.subject(p)
 		l.version(p)

@@ -19,11 +19,15 @@ type Policy struct {
 	Kind      string // "NetworkPolicy", "ClusterNetworkPolicy", ...
 	Namespace string // "" for cluster-scoped kinds
 	Name      string
-	Tier      Tier
-	Priority  int32 // lower first; 0 in TierNamespace, 1001 for a kind of TierBaseline that has none
-	Subject   Subject
-	Sections  [2]Section // indexed by Direction
-	Pos       diag.Pos
+	// Part tells the policies apart that one source object became, in a
+	// canonical way; "" where an object is one policy. It goes last in every
+	// order of policies, and is no part of Ref.
+	Part     string
+	Tier     Tier
+	Priority int32 // lower first; 0 in TierNamespace, 1001 for a kind of TierBaseline that has none
+	Subject  Subject
+	Sections [2]Section // indexed by Direction
+	Pos      diag.Pos
 }
 
 // Ref returns "Kind/namespace/name", or "Kind/name" for cluster-scoped kinds.

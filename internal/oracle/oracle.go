@@ -167,6 +167,7 @@ func evaluationOrder(a, b *model.Policy) int {
 		cmp.Compare(a.Namespace, b.Namespace),
 		cmp.Compare(a.Name, b.Name),
 		cmp.Compare(a.Kind, b.Kind),
+		cmp.Compare(a.Part, b.Part),
 	)
 }
 

@@ -32,9 +32,9 @@ type Checker struct {
 	oracle   *oracle.Evaluator
 	ruleset  *artifact.Ruleset
 	resolver *artifact.Resolver
-	rules    map[ruleKey]oracle.Because
-	names    []string                  // of the ruleset's rules
-	nameOf   map[oracle.Because]string // of the sources' rules and isolations
+	rules    map[ruleKey][]oracle.Because // several where one object became several policies
+	names    []string                     // of the ruleset's rules
+	nameOf   map[oracle.Because]string    // of the sources' rules and isolations
 }
 
 // NewChecker prepares a checker of rs, compiled from s with that default
@@ -45,7 +45,7 @@ func NewChecker(s *model.Snapshot, rs *artifact.Ruleset, fallback artifact.Verdi
 		oracle:   oracle.New(s, oracle.Options{Default: model.Verdict(fallback)}),
 		ruleset:  rs,
 		resolver: artifact.NewResolver(rs),
-		rules:    map[ruleKey]oracle.Because{},
+		rules:    map[ruleKey][]oracle.Because{},
 		names:    make([]string, len(rs.Program.Rules)),
 		nameOf:   map[oracle.Because]string{},
 	}
@@ -60,7 +60,8 @@ func NewChecker(s *model.Snapshot, rs *artifact.Ruleset, fallback artifact.Verdi
 			for j := range p.Sections[d].Rules {
 				b := oracle.Because{Policy: p, Rule: &p.Sections[d].Rules[j]}
 				c.nameOf[b] = ref + " " + b.Rule.ID
-				c.rules[ruleKey{d, p.Tier, c.nameOf[b]}] = b
+				k := ruleKey{d, p.Tier, c.nameOf[b]}
+				c.rules[k] = append(c.rules[k], b)
 			}
 		}
 	}
@@ -194,8 +195,9 @@ func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle
 		return fmt.Errorf("by %q, want %q", named, valid)
 	}
 	for _, name := range named[1:] {
-		b, ok := s.rules[ruleKey{dir, want.Tier, name}]
-		if !ok || uint8(b.Rule.Verdict) != uint8(got.Verdict) || !s.oracle.Covers(c, dir, b) {
+		if !slices.ContainsFunc(s.rules[ruleKey{dir, want.Tier, name}], func(b oracle.Because) bool {
+			return uint8(b.Rule.Verdict) == uint8(got.Verdict) && s.oracle.Covers(c, dir, b)
+		}) {
 			return fmt.Errorf("by %q, the last of which does not say so", named[:1+slices.Index(named[1:], name)+1])
 		}
 	}

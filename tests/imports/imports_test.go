@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"compiler/source":          {"compiler/source/document", "compiler/source/object", "internal/diag", "internal/model"},
 	"compiler/source/document": {},
 	"compiler/source/object":   {"compiler/source/document", "internal/diag", "internal/model"},
+	"rego":                     {"internal/diag", "internal/model"},
 	"compiler/ir":              {"internal/diag", "internal/model"},
 	"compiler":                 {"compiler/ir", "internal/artifact", "internal/diag", "internal/model"},
 	"internal/oracle":          {"internal/model"},

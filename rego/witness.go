@@ -1,0 +1,461 @@
+package rego
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/sluice-net/sluice/internal/model"
+)
+
+// factor is one thing about a connection that may matter to a rule, and the
+// values that are tried.
+type factor struct {
+	end     endID // that it is about, or noEnd
+	options int
+	// set gives the connection the option.
+	set func(p *point, option int)
+	// satisfies reports whether the option meets a conjunction's condition.
+	satisfies func(c *conj, option int) bool
+}
+
+// point is a connection in the making.
+type point struct {
+	kind     [3]string // by endID
+	address  [3]int    // which of the addresses of its kind
+	name     [3]string // of the namespace
+	labels   [3]model.Labels
+	nsLabels [3]model.Labels
+	protocol model.Protocol
+	port     int
+}
+
+// space is the connections that are tried on one rule.
+type space struct {
+	factors   []factor
+	addresses map[string][]netip.Addr // by kind and end
+	terms     map[string]*ast.Term    // ends as OPA's values, by the choices about them
+}
+
+// Values that rules are unlikely to name.
+const (
+	otherValue     = "zz-other"
+	otherNamespace = "zz-namespace"
+)
+
+// newSpace collects what the rule's alternatives and its text look at.
+func (m *Modules) newSpace(j *job, inv *Inventory, conjs []conj) *space {
+	s := &space{addresses: map[string][]netip.Addr{}, terms: map[string]*ast.Term{}}
+	for _, e := range []endID{srcEnd, dstEnd} {
+		s.kind(e)
+	}
+	for _, u := range m.unknownsOf(j, conjs) {
+		s.label(u, conjs, inv, j.bound[u])
+	}
+	for _, e := range []endID{srcEnd, dstEnd} {
+		s.address(e, conjs, inv)
+	}
+	s.traffic(conjs)
+	return s
+}
+
+func (s *space) kind(e endID) {
+	names := []string{KindPod, KindNode, KindIP}
+	s.factors = append(s.factors, factor{
+		end:     e,
+		options: len(names),
+		set:     func(p *point, i int) { p.kind[e] = names[i] },
+		satisfies: func(c *conj, i int) bool {
+			v, ok := c.values[unknown{end: e, field: fieldKind}]
+			return !ok || v.has(names[i])
+		},
+	})
+}
+
+// maxValues is how many of the values that a rule names are tried.
+const maxValues = 6
+
+// label adds a label, or the name of a namespace.
+func (s *space) label(u unknown, conjs []conj, inv *Inventory, bound bool) {
+	isName := u.field == fieldNamespace || u.field == fieldNamespaceLabel && u.key == model.NamespaceNameLabel
+	var values []string
+	add := func(v string) {
+		if validLabelValue(v) && (!isName || v != "") && !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	known := inv.values(u)
+	for i := range conjs {
+		for _, v := range conjs[i].values[u].sorted() {
+			if _, ok := slices.BinarySearch(known, v); (ok || !bound) && len(values) < maxValues {
+				add(v)
+			}
+		}
+	}
+	if bound {
+		for _, v := range known[:min(len(known), 2*maxValues)] {
+			if len(values) < maxValues+2 {
+				add(v)
+			}
+		}
+	} else {
+		add(otherValue)
+		if isName {
+			add(otherNamespace)
+		} else {
+			add("")
+		}
+	}
+	options := len(values)
+	if !isName {
+		options++ // the last is absence
+	}
+	s.factors = append(s.factors, factor{
+		end:     u.end,
+		options: max(options, 1),
+		set: func(p *point, i int) {
+			switch {
+			case i >= len(values):
+			case isName:
+				p.name[u.end] = values[i]
+			case u.field == fieldLabel:
+				set(&p.labels[u.end], u.key, values[i])
+			default:
+				set(&p.nsLabels[u.end], u.key, values[i])
+			}
+		},
+		satisfies: func(c *conj, i int) bool {
+			v, ok := c.values[u]
+			if !ok {
+				return isName || i == len(values)
+			}
+			if i >= len(values) {
+				return v.absent
+			}
+			return v.has(values[i])
+		},
+	})
+}
+
+func set(l *model.Labels, key, value string) {
+	if *l == nil {
+		*l = model.Labels{}
+	}
+	(*l)[key] = value
+}
+
+// address adds which address an end has: for pods and nodes some that the
+// inventory has, for others those at the edges of blocks.
+func (s *space) address(e endID, conjs []conj, inv *Inventory) {
+	const few = 12
+	var edges []netip.Addr
+	inv.once.Do(inv.prepare)
+	add := func(a netip.Addr) {
+		_, pod := slices.BinarySearchFunc(inv.pods, a, netip.Addr.Compare)
+		_, node := slices.BinarySearchFunc(inv.nodes, a, netip.Addr.Compare)
+		if a.IsValid() && !pod && !node && !slices.Contains(edges, a) && len(edges) < few {
+			edges = append(edges, a)
+		}
+	}
+	for i := range conjs {
+		for _, r := range conjs[i].addrs[e].ranges {
+			for _, a := range []netip.Addr{r.low, r.high, r.low.Prev(), r.high.Next()} {
+				add(a)
+			}
+		}
+	}
+	add(netip.MustParseAddr("203.0.113.9"))
+	edges = append(edges, netip.MustParseAddr("2001:db8:ffff::9"))
+	pick := func(all []netip.Addr) []netip.Addr {
+		out := []netip.Addr{{}}
+		if len(all) > 0 {
+			out = append(out, all[0], all[len(all)-1])
+		}
+		return out
+	}
+	s.addresses[KindIP+e.String()] = edges
+	s.addresses[KindPod+e.String()] = pick(inv.pods)
+	s.addresses[KindNode+e.String()] = pick(inv.nodes)
+	s.factors = append(s.factors, factor{
+		end:     e,
+		options: len(edges),
+		set:     func(p *point, i int) { p.address[e] = i },
+		satisfies: func(c *conj, i int) bool {
+			v, ok := c.addrs[e]
+			return !ok || v.contains(edges[i])
+		},
+	})
+}
+
+func (s *space) traffic(conjs []conj) {
+	const few = 16
+	ports := []int{}
+	add := func(n int) {
+		if n >= 0 && n <= maxPort && !slices.Contains(ports, n) && len(ports) < few {
+			ports = append(ports, n)
+		}
+	}
+	for i := range conjs {
+		if t := conjs[i].traffic; t != nil {
+			for _, rs := range t.ports {
+				for _, r := range rs {
+					for _, n := range []int{r.low, r.high, r.low - 1, r.high + 1} {
+						add(n)
+					}
+				}
+			}
+		}
+	}
+	add(0)
+	add(maxPort)
+	protocols := []model.Protocol{model.TCP, model.UDP, model.SCTP, model.ICMP, 47}
+	allows := func(c *conj, p model.Protocol, port int) bool {
+		if c.traffic == nil {
+			return true
+		}
+		for i, q := range ported {
+			if q == p {
+				return slices.ContainsFunc(c.traffic.ports[i], func(r portRange) bool {
+					return port < 0 || r.low <= port && port <= r.high
+				})
+			}
+		}
+		return c.traffic.other.has(protocolName(p))
+	}
+	s.factors = append(s.factors, factor{
+		options:   len(protocols),
+		set:       func(p *point, i int) { p.protocol = protocols[i] },
+		satisfies: func(c *conj, i int) bool { return allows(c, protocols[i], -1) },
+	}, factor{
+		options: len(ports),
+		set:     func(p *point, i int) { p.port = ports[i] },
+		satisfies: func(c *conj, i int) bool {
+			return slices.ContainsFunc(ported[:], func(q model.Protocol) bool { return allows(c, q, ports[i]) })
+		},
+	})
+}
+
+// input returns the connection with the chosen options.
+func (s *space) input(choice []int) Input {
+	var p point
+	for _, e := range []endID{srcEnd, dstEnd} {
+		p.name[e] = otherNamespace
+	}
+	for i, f := range s.factors {
+		f.set(&p, choice[i])
+	}
+	end := func(e endID) Endpoint {
+		out := Endpoint{Kind: p.kind[e]}
+		if addrs := s.addresses[p.kind[e]+e.String()]; len(addrs) > 0 {
+			out.IP = addrs[p.address[e]%len(addrs)]
+		}
+		switch out.Kind {
+		case KindPod:
+			out.Name, out.Labels = "pod-1", p.labels[e]
+			out.Namespace, out.NamespaceLabels = p.name[e], p.nsLabels[e]
+			set(&out.NamespaceLabels, model.NamespaceNameLabel, out.Namespace)
+		case KindNode:
+			out.Name, out.Labels = "node-1", p.labels[e]
+		}
+		return out
+	}
+	in := Input{Src: end(srcEnd), Dst: end(dstEnd), Protocol: p.protocol}
+	if in.Protocol.HasPorts() {
+		in.Port = uint16(p.port)
+	}
+	return in
+}
+
+// choiceKey is a text that equal choices have.
+func choiceKey(choice []int) string {
+	b := make([]byte, len(choice))
+	for i, o := range choice {
+		b[i] = byte(o)
+	}
+	return string(b)
+}
+
+// term returns the connection as OPA's value. Most choices share an end with
+// others, so ends are kept.
+func (s *space) term(choice []int, in *Input) *ast.Term {
+	end := func(id endID, e *Endpoint) *ast.Term {
+		key := []byte{byte(id)}
+		for i, f := range s.factors {
+			if f.end == id {
+				key = append(key, byte(choice[i]))
+			}
+		}
+		t := s.terms[string(key)]
+		if t == nil {
+			t = e.term()
+			s.terms[string(key)] = t
+		}
+		return t
+	}
+	return in.with(end(srcEnd, &in.Src), end(dstEnd, &in.Dst))
+}
+
+// base returns options that satisfy a conjunction, as far as there are any.
+func (s *space) base(c *conj) []int {
+	choice := make([]int, len(s.factors))
+	for i, f := range s.factors {
+		for o := range f.options {
+			if f.satisfies(c, o) {
+				choice[i] = o
+				break
+			}
+		}
+	}
+	return choice
+}
+
+// witnesses returns choices to try, at most limit of them: every one if they
+// are few; else for each conjunction one that satisfies it, those that differ
+// from it in one factor, and some that differ in two or more.
+func (s *space) witnesses(conjs []conj, limit int, seed uint64) [][]int {
+	product := 1
+	for _, f := range s.factors {
+		if product *= f.options; product > limit {
+			break
+		}
+	}
+	var out [][]int
+	if product <= limit {
+		choice := make([]int, len(s.factors))
+		for {
+			out = append(out, slices.Clone(choice))
+			i := 0
+			for ; i < len(choice); i++ {
+				if choice[i]++; choice[i] < s.factors[i].options {
+					break
+				}
+				choice[i] = 0
+			}
+			if i == len(choice) {
+				return out
+			}
+		}
+	}
+	seen := map[string]bool{}
+	add := func(choice []int) {
+		if key := choiceKey(choice); !seen[key] && len(out) < limit {
+			seen[key] = true
+			out = append(out, slices.Clone(choice))
+		}
+	}
+	var bases [][]int
+	for i := range conjs {
+		b := s.base(&conjs[i])
+		bases = append(bases, b)
+		add(b)
+	}
+	if len(bases) == 0 {
+		bases = append(bases, make([]int, len(s.factors)))
+		add(bases[0])
+	}
+	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // witnesses, not secrets
+	for _, b := range bases {
+		for i, f := range s.factors {
+			for o := range f.options {
+				if len(out) >= limit {
+					return out
+				}
+				was := b[i]
+				b[i] = o
+				add(b)
+				b[i] = was
+			}
+		}
+	}
+	for tries := 0; tries < 2*limit && len(out) < limit; tries++ {
+		c := slices.Clone(bases[dice.IntN(len(bases))])
+		for range 2 + dice.IntN(2) {
+			i := dice.IntN(len(c))
+			c[i] = dice.IntN(s.factors[i].options)
+		}
+		add(c)
+	}
+	return out
+}
+
+// maxKeys is how many label keys of the source are tried that its compiled
+// form does not mention.
+const maxKeys = 6
+
+// unknownsOf returns the labels and names that the alternatives look at, and
+// those that the text of the rule and its helpers mentions: partial evaluation
+// may have lost one.
+func (m *Modules) unknownsOf(j *job, conjs []conj) []unknown {
+	seen := map[unknown]bool{}
+	add := func(u unknown) {
+		if u.field == fieldNamespaceLabel && u.key == model.NamespaceNameLabel {
+			u = unknown{end: u.end, field: fieldNamespaceLabel, key: u.key}
+		}
+		if u.field == fieldLabel || u.field == fieldNamespace || u.field == fieldNamespaceLabel {
+			seen[u] = true
+		}
+	}
+	for i := range conjs {
+		for u := range conjs[i].values {
+			add(u)
+		}
+	}
+	for u := range j.bound {
+		add(u)
+	}
+	keys := 0
+	for _, k := range m.keysOf(j.rule) {
+		for _, e := range []endID{srcEnd, dstEnd} {
+			for _, f := range []field{fieldLabel, fieldNamespaceLabel} {
+				if u := (unknown{end: e, field: f, key: k}); !seen[u] && keys < 4*maxKeys {
+					keys++
+					add(u)
+				}
+			}
+		}
+	}
+	var out []unknown
+	for u := range seen {
+		out = append(out, u)
+	}
+	slices.SortFunc(out, compareUnknowns)
+	return out
+}
+
+// keysOf returns strings in references of the rule and of what it calls that
+// may be keys of labels.
+func (m *Modules) keysOf(rule *ast.Rule) []string {
+	keys, rules := map[string]bool{}, map[*ast.Rule]bool{}
+	var visit func(r *ast.Rule)
+	visit = func(r *ast.Rule) {
+		if rules[r] || len(rules) > 200 {
+			return
+		}
+		rules[r] = true
+		ast.WalkRefs(r, func(ref ast.Ref) bool {
+			if ref.HasPrefix(ast.DefaultRootRef) {
+				for _, next := range m.compiler.GetRules(ref) {
+					visit(next)
+				}
+				return false
+			}
+			for i, t := range ref[1:] {
+				s, ok := t.Value.(ast.String)
+				if !ok || !validLabelKey(string(s)) {
+					continue
+				}
+				previous, _ := ref[i].Value.(ast.String)
+				_, local := ref[0].Value.(ast.Var)
+				local = local && !ref.HasPrefix(ast.InputRootRef)
+				if previous == "labels" || local && i == 0 && !slices.Contains([]string{"labels", "namespace", "kind", "ip", "name"}, string(s)) {
+					keys[string(s)] = true
+				}
+			}
+			return false
+		})
+	}
+	visit(rule)
+	return sortedKeys(keys)
+}
