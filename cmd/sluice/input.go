@@ -28,6 +28,7 @@ type input struct {
 	defaultDeny bool
 	noValidate  bool
 	config      config.Config
+	text        func(path string, src []byte) // sees every file that is read, if set
 }
 
 // register adds the shared flags to cmd and reads the settings before it runs.
@@ -64,7 +65,7 @@ func (in *input) colour(w io.Writer) bool {
 
 // load reads PATHs. An error means that it could not run.
 func (in *input) load(cmd *cobra.Command, paths []string) (*model.Snapshot, diag.List, error) {
-	return source.Load(paths, source.Options{Stdin: cmd.InOrStdin()})
+	return source.Load(paths, source.Options{Stdin: cmd.InOrStdin(), Text: in.text})
 }
 
 // compile reads and compiles PATHs. Problems of the input are printed, all of
