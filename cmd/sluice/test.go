@@ -30,7 +30,7 @@ errors, or coverage is below --fail-under; 2 could not run.`,
 			if write == nil {
 				return fmt.Errorf("test: -o %s: want text, json or junit", format)
 			}
-			if !(failUnder >= 0 && failUnder <= 100) { //nolint:staticcheck // NaN is out of range too
+			if !(failUnder >= 0 && failUnder <= 100) { // as NaN is not
 				return fmt.Errorf("test: --fail-under %v: want a percentage, 0 to 100", failUnder)
 			}
 			r, err := in.test(cmd, args, coverage || cmd.Flags().Changed("fail-under"))
