@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-net/sluice/compiler"
 	"github.com/sluice-net/sluice/compiler/source"
 	"github.com/sluice-net/sluice/internal/diag"
+	"github.com/sluice-net/sluice/internal/policytest"
 	"github.com/sluice-net/sluice/internal/query"
 )
 
@@ -31,6 +32,35 @@ func TestEveryExampleCompiles(t *testing.T) {
 	}
 	for _, d := range dirs {
 		t.Run(d.Name(), func(t *testing.T) { compile(t, d.Name()) })
+	}
+}
+
+// The shop's own tests pass and reach most of its rules.
+func TestShopTests(t *testing.T) {
+	snap, ds, err := source.Load([]string{"shop"}, source.Options{})
+	if err != nil || ds.Has(diag.Error) {
+		t.Fatal(err, ds)
+	}
+	rs, _ := compiler.Compile(snap, compiler.Options{})
+	text, err := FS.ReadFile("shop/shop_test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, ran := policytest.NewRunner(rs), 0
+	for _, d := range policytest.Parse("shop_test.yaml", text) {
+		s := run.Run(d)
+		if len(s.Diags) > 0 {
+			t.Error(s.Diags)
+		}
+		for _, r := range s.Results {
+			ran++
+			if !r.Passed {
+				t.Errorf("%s: %s: want %s, got %s", r.Name, r.Connection, r.Want, r.Got)
+			}
+		}
+	}
+	if ran == 0 || run.Coverage().Below(70) {
+		t.Errorf("%d tests, coverage %+v", ran, run.Coverage())
 	}
 }
 

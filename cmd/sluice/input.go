@@ -30,6 +30,7 @@ type input struct {
 	defaultDeny bool
 	noValidate  bool
 	config      config.Config
+	text        func(path string, src []byte) // sees every file that is read, if set
 }
 
 // register adds the shared flags to cmd and reads the settings before it runs.
@@ -64,7 +65,7 @@ func (in *input) colour(w io.Writer) bool {
 
 // load reads PATHs and segment rules. An error means that it could not run.
 func (in *input) load(cmd *cobra.Command, paths []string) (*model.Snapshot, diag.List, error) {
-	snap, ds, err := source.Load(paths, source.Options{Stdin: cmd.InOrStdin()})
+	snap, ds, err := source.Load(paths, source.Options{Stdin: cmd.InOrStdin(), Text: in.text})
 	if err != nil || len(in.rego) == 0 {
 		return snap, ds, err
 	}

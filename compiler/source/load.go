@@ -18,6 +18,9 @@ type Options struct {
 	Stdin       io.Reader // what the path "-" reads; nil when there is none
 	MaxFileSize int64     // bytes; 0 means 256 MiB
 	Workers     int       // documents parsed at a time; 0 means one for each CPU
+	// Text, if set, is called with the path and content of each file, in the
+	// order of their paths, so that others can look for what is not read here.
+	Text func(path string, src []byte)
 }
 
 const defaultMaxFileSize = 256 << 20
@@ -66,7 +69,7 @@ func load(f *finder, o Options) (*model.Snapshot, diag.List, error) {
 	}
 	files, err := f.finish()
 	for i := 0; i < len(files) && err == nil; i++ {
-		err = enqueue(jobs, files[i], f.limit)
+		err = enqueue(jobs, files[i], f.limit, o.Text)
 	}
 	close(jobs)
 	wg.Wait()
@@ -81,7 +84,7 @@ func load(f *finder, o Options) (*model.Snapshot, diag.List, error) {
 
 // enqueue reads a file and hands its chunks to the workers in runs that are
 // large enough to be worth it.
-func enqueue(jobs chan<- job, f *file, limit int64) error {
+func enqueue(jobs chan<- job, f *file, limit int64, text func(string, []byte)) error {
 	const run = 128 << 10
 	src, err := f.read(limit)
 	if err != nil {
@@ -96,6 +99,9 @@ func enqueue(jobs chan<- job, f *file, limit int64) error {
 		return nil
 	}
 	f.Digest = sha256.Sum256(src)
+	if text != nil {
+		text(f.Path, src)
+	}
 	chunks := document.Split(src, object.IsList, document.Interner{})
 	for len(chunks) > 0 {
 		n, size := 0, 0

@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/oracle":          {"internal/model"},
 	"internal/config":          {},
 	"internal/query":           {"internal/artifact"},
+	"internal/policytest":      {"compiler/source/document", "internal/artifact", "internal/diag", "internal/query"},
 	"internal/verify":          {"internal/artifact", "internal/model", "internal/oracle"},
 	"internal/lint":            {"compiler", "internal/artifact", "internal/diag", "internal/model"},
 	"enforcer":                 {"internal/artifact"},

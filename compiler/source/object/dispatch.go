@@ -38,6 +38,9 @@ const (
 	groupAdmin      = "policy.networking.k8s.io"
 )
 
+// groupSluice holds kinds that are read elsewhere.
+const groupSluice = "sluice.dev"
+
 // isList reports whether the document is a list of objects.
 func (t typeMeta) isList() bool {
 	if t.kind == "List" {
@@ -202,6 +205,8 @@ func (r *Reader) skip(d *decoder, n *document.Node, meta typeMeta) {
 	builtin := !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io") ||
 		distance(group, groupNetworking) <= 3 || distance(group, groupAdmin) <= 3
 	switch {
+	case meta.kind == "PolicyTest" && group == groupSluice:
+		d.report(diag.Note, CodeSkipped, n.At, "", "PolicyTest (%s) is for sluice test: it has no part in policy decisions and is skipped", meta.apiVersion)
 	case meta.policyLike() && builtin:
 		d.errorf(CodeUnknown, n.At, policyHint(meta.kind),
 			"there is no kind %s in %s: this policy would not be enforced", meta.kind, meta.apiVersion)

@@ -52,6 +52,9 @@ func (r *Reader) syntax(c document.Chunk, e *document.Error) {
 	if bytes.Contains(c.Text, []byte("{{")) && !e.Limit && e.Hint == "" {
 		e.Hint = "for a template, give what helm template prints"
 	}
+	if bytes.Contains(c.Text, []byte("kind: PolicyTest")) && bytes.Contains(c.Text, []byte("table: |")) && e.Hint == "" {
+		e.Hint = `begin the first line of a table with from\to: YAML takes its indentation for that of all lines`
+	}
 	d.errorf(CodeSyntax, e.At, e.Hint, "%s", e.Msg)
 	r.Out.Diags = append(r.Out.Diags, d.diags...)
 }
