@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-net/sluice/compiler"
 	"github.com/sluice-net/sluice/internal/policytest"
+	"github.com/sluice-net/sluice/rego"
 )
 
 func newTest() *cobra.Command {
@@ -20,7 +21,8 @@ func newTest() *cobra.Command {
 		Use:   "test PATH...",
 		Short: "Run the unit tests of policies",
 		Long: `Test compiles PATHs and runs the PolicyTest documents among them, which say
-for connections whether they must be allowed and by which policy.
+for connections whether they must be allowed and by which policy, and the test_
+rules of the modules that --rego names.
 
 Exit status: 0 all tests pass; 1 some fail, there are none, a document has
 errors, or coverage is below --fail-under; 2 could not run.`,
@@ -44,7 +46,7 @@ errors, or coverage is below --fail-under; 2 could not run.`,
 			case failed+notRun > 0:
 				return findings()
 			case passed == 0:
-				return &exitError{status: exitFindings, err: errors.New("the input has no PolicyTest: nothing was tested")}
+				return &exitError{status: exitFindings, err: errors.New("the input has no PolicyTest and the segment rules no test_ rule: nothing was tested")}
 			case r.Coverage != nil && r.Coverage.Below(failUnder):
 				return &exitError{status: exitFindings, err: fmt.Errorf("coverage is below %v%%", failUnder)}
 			}
@@ -97,10 +99,51 @@ func (in *input) test(cmd *cobra.Command, paths []string, coverage bool) (*polic
 		printFindings(stderr, s.Diags)
 		r.Suites = append(r.Suites, s)
 	}
+	suites, err := in.regoTests(cmd)
+	if err != nil {
+		return nil, err
+	}
+	r.Suites = append(r.Suites, suites...)
 	if coverage {
 		r.Coverage = run.Coverage()
 	}
 	return r, nil
+}
+
+// regoTests runs the test_ rules of the segment rules, a suite for each
+// package.
+func (in *input) regoTests(cmd *cobra.Command) ([]policytest.Suite, error) {
+	if len(in.rego) == 0 {
+		return nil, nil
+	}
+	modules, _, err := rego.Load(in.rego) // its findings have been printed
+	if err != nil {
+		return nil, err
+	}
+	results, ds := modules.Test(cmd.Context())
+	if len(ds) > 0 {
+		printFindings(cmd.ErrOrStderr(), ds)
+		return nil, findings()
+	}
+	var out []policytest.Suite
+	for _, t := range results {
+		if t.Skipped {
+			if in.verbose {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%v: note: %s.%s is skipped\n", t.Pos, t.Package, t.Name)
+			}
+			continue
+		}
+		if n := len(out); n == 0 || out[n-1].Name != t.Package {
+			out = append(out, policytest.Suite{Name: t.Package, Pos: t.Pos})
+		}
+		s := &out[len(out)-1]
+		result := policytest.Result{Name: t.Name, Pos: t.Pos, Passed: t.Passed, Want: "true", Got: "true"}
+		if !t.Passed {
+			result.Got = t.Message
+		}
+		s.Results = append(s.Results, result)
+	}
+	return out, nil
 }
 
 func printFindings[T fmt.Stringer](w io.Writer, list []T) {
