@@ -19,7 +19,7 @@ import (
 
 // enforce compiles the shop and starts sluiced on every node.
 func (d *demo) enforce(ctx context.Context) error {
-	if _, err := d.compile(); err != nil {
+	if _, err := d.compile(ctx); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -65,7 +65,7 @@ func (d *demo) showTable(ctx context.Context) error {
 
 // change adds a manifest of examples/shop-changes and compiles. It returns when
 // the nodes were given the result.
-func (d *demo) change(file string) (time.Time, error) {
+func (d *demo) change(ctx context.Context, file string) (time.Time, error) {
 	b, err := fs.ReadFile(examples.FS, path.Join("shop-changes", file))
 	if err != nil {
 		return time.Time{}, err
@@ -75,7 +75,7 @@ func (d *demo) change(file string) (time.Time, error) {
 	}
 	d.printf("\n")
 	d.step("change", "add %s while all of that runs", path.Join("shop-changes", file))
-	return d.compile()
+	return d.compile(ctx)
 }
 
 // allowReport lets the nightly report read the orders.
@@ -84,7 +84,7 @@ func (d *demo) allowReport(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	replaced, err := d.change("allow-report.yaml")
+	replaced, err := d.change(ctx, "allow-report.yaml")
 	if err != nil {
 		return err
 	}
@@ -96,9 +96,34 @@ func (d *demo) allowReport(ctx context.Context) error {
 	return d.showChanges(ctx)
 }
 
-// quarantineLegacy cuts the legacy tenant off, which has a connection open.
+// segment adds the segment rules, which part the tenants.
+func (d *demo) segment(ctx context.Context) error {
+	return d.cutOff(ctx, "catalog", "http", func() (time.Time, error) {
+		rules, err := fs.Sub(examples.FS, "shop-segments")
+		if err != nil {
+			return time.Time{}, err
+		}
+		d.segments = filepath.Join(d.cluster.Dir(), "shop-segments")
+		if err := os.CopyFS(d.segments, rules); err != nil {
+			return time.Time{}, err
+		}
+		d.printf("\n")
+		d.step("change", "add shop-segments, rules in Rego for the whole cluster, while all of that runs")
+		return d.compile(ctx)
+	})
+}
+
+// quarantineLegacy cuts the legacy tenant off from everything else.
 func (d *demo) quarantineLegacy(ctx context.Context) error {
-	c, err := d.find(d.before, "tenant", "catalog", "http")
+	return d.cutOff(ctx, "outside", "https", func() (time.Time, error) {
+		return d.change(ctx, "quarantine-legacy.yaml")
+	})
+}
+
+// cutOff makes a change that takes a peer from the legacy tenant, which has a
+// connection to it open.
+func (d *demo) cutOff(ctx context.Context, peer, port string, change func() (time.Time, error)) error {
+	c, err := d.find(d.before, "tenant", peer, port)
 	if err != nil {
 		return err
 	}
@@ -109,7 +134,7 @@ func (d *demo) quarantineLegacy(ctx context.Context) error {
 	defer conn.Close() //nolint:errcheck // it is to be cut anyway
 	cut := make(chan time.Time, 1)
 	go func() { cut <- lastAnswer(conn) }()
-	replaced, err := d.change("quarantine-legacy.yaml")
+	replaced, err := change()
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 	"github.com/sluice-net/sluice/internal/query"
 	"github.com/sluice-net/sluice/internal/testbed"
 	"github.com/sluice-net/sluice/internal/testbed/daemon"
+	"github.com/sluice-net/sluice/internal/verify"
+	"github.com/sluice-net/sluice/rego"
 )
 
 // demo is a demo under way.
@@ -28,6 +30,7 @@ type demo struct {
 	workloads []workload
 	pods      [][]*testbed.Pod // by workload
 	manifests string           // directory
+	segments  string           // of the segment rules; "" until they are added
 	file      string           // the artifact that every node enforces
 	rs        *artifact.Ruleset
 	ends      *artifact.Resolver
@@ -93,7 +96,7 @@ func (d *demo) pause(ctx context.Context) {
 func (d *demo) run(ctx context.Context) error {
 	d.printf("%s\n\n", d.paint(bold, "A small shop on three nodes: network namespaces on this machine, and real packets."))
 	for _, f := range []func(context.Context) error{
-		d.build, d.enforce, d.showTable, d.allowReport, d.quarantineLegacy,
+		d.build, d.enforce, d.showTable, d.allowReport, d.segment, d.quarantineLegacy,
 	} {
 		if err := f(ctx); err != nil {
 			return err
@@ -169,7 +172,7 @@ func (d *demo) writeManifests() error {
 
 // compile compiles the manifests and replaces the artifact that the nodes
 // enforce. It returns when it did the latter.
-func (d *demo) compile() (replaced time.Time, err error) {
+func (d *demo) compile(ctx context.Context) (replaced time.Time, err error) {
 	start := time.Now()
 	snap, ds, err := source.Load([]string{d.manifests}, source.Options{})
 	if err != nil {
@@ -178,9 +181,25 @@ func (d *demo) compile() (replaced time.Time, err error) {
 	if ds.Has(diag.Error) {
 		return replaced, fmt.Errorf("the manifests do not load: %v", ds)
 	}
+	if d.segments != "" {
+		rules, ds, err := rego.Load([]string{d.segments})
+		if err != nil {
+			return replaced, err
+		}
+		policies, more := rules.Compile(ctx, rego.NewInventory(snap))
+		if ds = append(ds, more...); ds.Has(diag.Error) {
+			return replaced, fmt.Errorf("the segment rules do not compile: %v", ds)
+		}
+		snap.Policies = append(snap.Policies, policies...)
+		snap.Inputs = append(snap.Inputs, rules.Inputs...)
+	}
 	rs, ds := compiler.Compile(snap, compiler.Options{})
 	if rs == nil {
 		return replaced, fmt.Errorf("the manifests do not compile: %v", ds)
+	}
+	checked := verify.Run(snap, rs, verify.Options{})
+	if len(checked.Failures) > 0 {
+		return replaced, fmt.Errorf("the ruleset does not mean what the policies say: %v", checked.Failures[0])
 	}
 	b, err := artifact.Encode(rs)
 	if err != nil {
@@ -195,8 +214,8 @@ func (d *demo) compile() (replaced time.Time, err error) {
 	if err := os.Rename(d.file+".new", d.file); err != nil {
 		return replaced, err
 	}
-	d.step("compile", "%s -> %s: %s, %d bytes, in %d ms", count(len(snap.Policies), "policy", "policies"),
-		rs.Digest.String()[:19], count(len(rs.Program.Clauses), "clause", "clauses"), len(b), took.Milliseconds())
+	d.step("compile", "%s -> %s: %s, %d bytes, checked by %s questions, in %d ms", count(len(snap.Policies), "policy", "policies"),
+		rs.Digest.String()[:19], count(len(rs.Program.Clauses), "clause", "clauses"), len(b), thousands(checked.Asked), took.Milliseconds())
 	return replaced, nil
 }
 
