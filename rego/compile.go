@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
@@ -24,6 +25,11 @@ const (
 	maxRuleAlternatives = 50_000
 	maxAlternatives     = 4096 // of one residual
 )
+
+// transforming is held while OPA, or this package, transforms syntax trees:
+// that writes to constants which OPA shares between all trees (the values that
+// they have already, so readers see no change, but it is a data race).
+var transforming sync.RWMutex
 
 // job is one rule on its way.
 type job struct {
@@ -60,18 +66,25 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 	}
 	defer m.store.Abort(ctx, txn)
 	jobs := m.jobs()
-	budget := newBudget(m, 1)
+	budget := newBudget(m, jobs, 1)
 
+	// One rule after the other: see transforming.
+	transforming.Lock()
 	undo := instrument(m.compiler)
-	parallel(jobs, func(j *job) { m.translate(ctx, j, inv, txn, budget) })
+	for _, j := range jobs {
+		m.translate(ctx, j, inv, txn, budget)
+	}
 	undo()
+	transforming.Unlock()
 	valid := !m.diags.Has(diag.Error)
 	for _, j := range jobs {
 		valid = valid && !j.diags.Has(diag.Error)
 	}
 	if valid {
-		budget = newBudget(m, 2)
+		budget = newBudget(m, jobs, 2)
+		transforming.RLock()
 		parallel(jobs, func(j *job) { m.validate(ctx, j, inv, txn, budget, len(jobs)) })
+		transforming.RUnlock()
 	}
 	var out []model.Policy
 	for _, j := range jobs {
@@ -151,30 +164,39 @@ func parallel(jobs []*job, f func(*job)) {
 // budget is the time that is left to each module.
 type budget struct {
 	mu   sync.Mutex
-	each time.Duration
-	used map[string]time.Duration
+	left map[string]time.Duration
 }
 
-func newBudget(m *Modules, times int) *budget {
+// perRule is added to a module's time for each of its rules.
+const perRule = 2 * time.Millisecond
+
+func newBudget(m *Modules, jobs []*job, times int) *budget {
 	each := m.Timeout
 	if each == 0 {
 		each = DefaultTimeout
 	}
-	return &budget{each: time.Duration(times) * each, used: map[string]time.Duration{}}
+	b := &budget{left: map[string]time.Duration{}}
+	for _, j := range jobs {
+		if _, ok := b.left[j.file]; !ok {
+			b.left[j.file] = time.Duration(times) * each
+		}
+		b.left[j.file] += time.Duration(times) * perRule
+	}
+	return b
 }
 
 // begin returns a context that ends when the module has had its time, and
 // what to call at the end.
 func (b *budget) begin(ctx context.Context, file string) (context.Context, func()) {
 	b.mu.Lock()
-	left := b.each - b.used[file]
+	left := b.left[file]
 	b.mu.Unlock()
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, left)
 	return ctx, func() {
 		cancel()
 		b.mu.Lock()
-		b.used[file] += time.Since(start)
+		b.left[file] -= time.Since(start)
 		b.mu.Unlock()
 	}
 }
@@ -185,7 +207,7 @@ func (m *Modules) translate(ctx context.Context, j *job, inv *Inventory, txn sto
 	defer end()
 	queries, support, err := partial(ctx, m.compiler, m.store, txn, j.rule)
 	if err != nil {
-		m.failed(j, budget, err)
+		m.failed(j, err)
 		return
 	}
 	t := &residual{
@@ -196,12 +218,12 @@ func (m *Modules) translate(ctx context.Context, j *job, inv *Inventory, txn sto
 	total := 0
 	for _, q := range queries {
 		if ctx.Err() != nil {
-			m.failed(j, budget, ctx.Err())
+			m.failed(j, ctx.Err())
 			return
 		}
 		e, f, err := t.query(q, j)
 		if err != nil {
-			m.failed(j, budget, err)
+			m.failed(j, err)
 			return
 		}
 		alts, err := alternatives(f, false, maxAlternatives)
@@ -211,7 +233,7 @@ func (m *Modules) translate(ctx context.Context, j *job, inv *Inventory, txn sto
 			}
 		}
 		if err != nil {
-			m.failed(j, budget, err)
+			m.failed(j, err)
 			return
 		}
 		c := byElement[e]
@@ -223,7 +245,7 @@ func (m *Modules) translate(ctx context.Context, j *job, inv *Inventory, txn sto
 		for _, a := range alts {
 			for _, part := range a.split() {
 				if err := t.add(c, part); err != nil {
-					m.failed(j, budget, err)
+					m.failed(j, err)
 					return
 				}
 			}
@@ -310,7 +332,7 @@ func (t *residual) add(c *compiled, part conj) error {
 }
 
 // failed reports why a rule does not compile.
-func (m *Modules) failed(j *job, budget *budget, err error) {
+func (m *Modules) failed(j *job, err error) {
 	d := diag.Diagnostic{Severity: diag.Error, Pos: j.pos}
 	var r *refusal
 	var many tooMany
@@ -327,7 +349,7 @@ func (m *Modules) failed(j *job, budget *budget, err error) {
 		d.Code, d.Message = codeLimit, "the rule is too large to compile: "+err.Error()
 		d.Hint = "let it range over fewer combinations of data"
 	case tooCostly(err):
-		d.Code, d.Message = codeLimit, fmt.Sprintf("the rules of this module take longer than %v to compile", budget.each)
+		d.Code, d.Message = codeLimit, "the rules of this module take too long to compile"
 		d.Hint = "let them range over fewer combinations of data; look values up by key instead of searching lists"
 	default:
 		d.Code, d.Message = codeInvalid, strings.Join(strings.Fields(err.Error()), " ")
@@ -346,7 +368,7 @@ func (m *Modules) holds(ctx context.Context, body ast.Body, txn storage.Transact
 	found := false
 	cancel := topdown.NewCancel()
 	defer context.AfterFunc(ctx, cancel.Cancel)()
-	err = topdown.NewQuery(compiled).WithCompiler(m.compiler).WithStore(m.store).WithTransaction(txn).WithCancel(cancel).
+	err = topdown.NewQuery(compiled).WithCompiler(m.compiler).WithStore(m.store).WithTransaction(txn).WithCancel(cancel).WithMetrics(metrics.NoOp()).
 		Iter(ctx, func(topdown.QueryResult) error { found = true; return nil })
 	return found, err
 }

@@ -52,7 +52,8 @@ func parseElement(v ast.Value) (element, error) {
 		}
 	}
 	for _, k := range sortedKeys(fields) {
-		v, ok := fields[k], true
+		v := fields[k]
+		var ok bool
 		switch k {
 		case "id":
 			e.ID, ok = v.(string)

@@ -84,6 +84,7 @@ func (c conj) partyOf(e endID) party {
 		case fieldLabel:
 			p.outside = p.outside && s.absent
 			p.labels = append(p.labels, requirements(u.key, s)...)
+		default: // addresses and traffic are kept apart; names are refused
 		}
 	}
 	p.pods = p.pods && !name.empty()

@@ -48,6 +48,8 @@ func (e *Evaluator) Decide(ctx context.Context, in *Input) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer e.m.store.Abort(ctx, txn)
+	transforming.RLock()
+	defer transforming.RUnlock()
 	out, best := Outcome{Verdict: model.Pass}, int32(defaultRank+1)
 	if e.m.fallback != model.Pass {
 		out, best = Outcome{e.m.fallback, reservedID}, defaultRank

@@ -1,6 +1,7 @@
 package rego
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -157,7 +158,9 @@ func (c conj) not() []conj {
 	return slices.DeleteFunc(out, conj.impossible)
 }
 
-func compareUnknowns(a, b unknown) int { return strings.Compare(a.String(), b.String()) }
+func compareUnknowns(a, b unknown) int {
+	return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.field, b.field), strings.Compare(a.key, b.key))
+}
 
 // formula is what a residual means. It is a tree of the types below.
 type formula interface{ formula() }

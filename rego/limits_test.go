@@ -313,7 +313,7 @@ func TestDisagreement(t *testing.T) {
 	defer m.store.Abort(ctx, txn)
 	j := m.jobs()[0]
 	undo := instrument(m.compiler)
-	m.translate(ctx, j, inv, txn, newBudget(m, 1))
+	m.translate(ctx, j, inv, txn, newBudget(m, []*job{j}, 1))
 	undo()
 	for i := range j.elements[0].policies {
 		for d := range j.elements[0].policies[i].Sections {
@@ -324,7 +324,7 @@ func TestDisagreement(t *testing.T) {
 			}
 		}
 	}
-	m.validate(ctx, j, inv, txn, newBudget(m, 1), 1)
+	m.validate(ctx, j, inv, txn, newBudget(m, []*job{j}, 1), 1)
 	expect(t, j.diags, codeDisagree, `TCP port 81, the rule gives nothing and the policy r`)
 }
 

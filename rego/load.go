@@ -20,7 +20,8 @@ import (
 type Modules struct {
 	// Inputs are the files, by path.
 	Inputs []model.Input
-	// Timeout bounds the work on one module; 0 means DefaultTimeout.
+	// Timeout bounds the work on one module, besides two milliseconds for each
+	// of its rules; 0 means DefaultTimeout.
 	Timeout time.Duration
 
 	modules     map[string]*ast.Module
@@ -34,7 +35,8 @@ type Modules struct {
 	store    storage.Store
 }
 
-// DefaultTimeout is how long the rules of one module may take to compile.
+// DefaultTimeout is how long the rules of one module may take to compile, and
+// to be checked as long again.
 const DefaultTimeout = 2 * time.Second
 
 // segmentsPackage has the rules. Others may have helpers.
@@ -58,6 +60,7 @@ func Load(paths []string) (*Modules, diag.List, error) {
 		modules: map[string]*ast.Module{}, tests: map[string]*ast.Module{}, data: map[string]any{},
 		fallback: model.Pass, diags: f.diags,
 	}
+	transforming.Lock()
 	for i := range f.files {
 		file := &f.files[i]
 		m.Inputs = append(m.Inputs, file.Input)
@@ -70,6 +73,7 @@ func Load(paths []string) (*Modules, diag.List, error) {
 	if !m.diags.Has(diag.Error) {
 		m.compile()
 	}
+	transforming.Unlock()
 	m.diags.Sort()
 	return m, m.diags, nil
 }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/metrics"
+	heapmetrics "runtime/metrics"
 	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
@@ -116,7 +117,7 @@ func partial(ctx context.Context, c *ast.Compiler, store storage.Store, txn stor
 	stop := guard(ctx, cancel)
 	queries, support, err := topdown.NewQuery(queryOf(r)).
 		WithCompiler(c).WithStore(store).WithTransaction(txn).
-		WithUnknowns(unknowns).WithCancel(cancel).
+		WithUnknowns(unknowns).WithCancel(cancel).WithMetrics(metrics.NoOp()).
 		PartialRun(ctx)
 	if reason := stop(); reason != nil {
 		return nil, nil, reason
@@ -167,8 +168,8 @@ func guard(ctx context.Context, cancel topdown.Cancel) func() error {
 }
 
 func heap() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s)
+	s := []heapmetrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	heapmetrics.Read(s)
 	return s[0].Value.Uint64()
 }
 

@@ -28,9 +28,6 @@ func oneOf(values ...string) valueSet {
 // present is every string.
 var present = valueSet{inverse: true}
 
-// anything is every string and absence.
-var anything = valueSet{inverse: true, absent: true}
-
 func (s valueSet) complement() valueSet {
 	return valueSet{absent: !s.absent, inverse: !s.inverse, values: s.values}
 }
@@ -153,7 +150,7 @@ func (s addrSet) intersect(o addrSet) addrSet {
 	return out
 }
 
-// union is what one of the sets has.
+// unionAddrs is what one of the sets has.
 func unionAddrs(sets ...addrSet) addrSet {
 	out := addrSet{}
 	for _, s := range sets {
@@ -219,11 +216,6 @@ type trafficSet struct {
 const maxPort = 65535
 
 var allPorts = []portRange{{0, maxPort}}
-
-// allTraffic is everything, with ports and without.
-func allTraffic() trafficSet {
-	return trafficSet{ports: [3][]portRange{allPorts, allPorts, allPorts}, other: present}
-}
 
 // onPorts is the traffic on these ports.
 func onPorts(rs []portRange) trafficSet { return trafficSet{ports: [3][]portRange{rs, rs, rs}} }

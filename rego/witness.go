@@ -36,7 +36,7 @@ type point struct {
 type space struct {
 	factors   []factor
 	addresses map[string][]netip.Addr // by kind and end
-	terms     map[string]*ast.Term    // ends as OPA's values, by the choices about them
+	ends      map[string]*knownEnd    // by the choices about them
 }
 
 // Values that rules are unlikely to name.
@@ -47,7 +47,7 @@ const (
 
 // newSpace collects what the rule's alternatives and its text look at.
 func (m *Modules) newSpace(j *job, inv *Inventory, conjs []conj) *space {
-	s := &space{addresses: map[string][]netip.Addr{}, terms: map[string]*ast.Term{}}
+	s := &space{addresses: map[string][]netip.Addr{}, ends: map[string]*knownEnd{}}
 	for _, e := range []endID{srcEnd, dstEnd} {
 		s.kind(e)
 	}
@@ -237,35 +237,62 @@ func (s *space) traffic(conjs []conj) {
 	})
 }
 
-// input returns the connection with the chosen options.
-func (s *space) input(choice []int) Input {
+// input returns the connection with the chosen options, also as OPA's value.
+// Most choices share an end with others, so ends are kept.
+func (s *space) input(choice []int) (Input, *ast.Term) {
 	var p point
-	for _, e := range []endID{srcEnd, dstEnd} {
-		p.name[e] = otherNamespace
-	}
-	for i, f := range s.factors {
-		f.set(&p, choice[i])
-	}
-	end := func(e endID) Endpoint {
-		out := Endpoint{Kind: p.kind[e]}
-		if addrs := s.addresses[p.kind[e]+e.String()]; len(addrs) > 0 {
-			out.IP = addrs[p.address[e]%len(addrs)]
+	for i := range s.factors {
+		if s.factors[i].end == noEnd {
+			s.factors[i].set(&p, choice[i])
 		}
-		switch out.Kind {
-		case KindPod:
-			out.Name, out.Labels = "pod-1", p.labels[e]
-			out.Namespace, out.NamespaceLabels = p.name[e], p.nsLabels[e]
-			set(&out.NamespaceLabels, model.NamespaceNameLabel, out.Namespace)
-		case KindNode:
-			out.Name, out.Labels = "node-1", p.labels[e]
-		}
-		return out
 	}
-	in := Input{Src: end(srcEnd), Dst: end(dstEnd), Protocol: p.protocol}
+	src, dst := s.endpoint(srcEnd, choice), s.endpoint(dstEnd, choice)
+	in := Input{Src: src.Endpoint, Dst: dst.Endpoint, Protocol: p.protocol}
 	if in.Protocol.HasPorts() {
 		in.Port = uint16(p.port)
 	}
-	return in
+	return in, in.with(src.term, dst.term)
+}
+
+// knownEnd is an end that was chosen before.
+type knownEnd struct {
+	Endpoint
+	term *ast.Term
+}
+
+func (s *space) endpoint(e endID, choice []int) *knownEnd {
+	var buf [32]byte
+	key := append(buf[:0], byte(e))
+	for i := range s.factors {
+		if s.factors[i].end == e {
+			key = append(key, byte(choice[i]))
+		}
+	}
+	if known := s.ends[string(key)]; known != nil {
+		return known
+	}
+	var p point
+	p.name[e] = otherNamespace
+	for i := range s.factors {
+		if s.factors[i].end == e {
+			s.factors[i].set(&p, choice[i])
+		}
+	}
+	out := &knownEnd{Endpoint: Endpoint{Kind: p.kind[e]}}
+	if addrs := s.addresses[p.kind[e]+e.String()]; len(addrs) > 0 {
+		out.IP = addrs[p.address[e]%len(addrs)]
+	}
+	switch out.Kind {
+	case KindPod:
+		out.Name, out.Labels = "pod-1", p.labels[e]
+		out.Namespace, out.NamespaceLabels = p.name[e], p.nsLabels[e]
+		set(&out.NamespaceLabels, model.NamespaceNameLabel, out.Namespace)
+	case KindNode:
+		out.Name, out.Labels = "node-1", p.labels[e]
+	}
+	out.term = out.Endpoint.term()
+	s.ends[string(key)] = out
+	return out
 }
 
 // choiceKey is a text that equal choices have.
@@ -275,26 +302,6 @@ func choiceKey(choice []int) string {
 		b[i] = byte(o)
 	}
 	return string(b)
-}
-
-// term returns the connection as OPA's value. Most choices share an end with
-// others, so ends are kept.
-func (s *space) term(choice []int, in *Input) *ast.Term {
-	end := func(id endID, e *Endpoint) *ast.Term {
-		key := []byte{byte(id)}
-		for i, f := range s.factors {
-			if f.end == id {
-				key = append(key, byte(choice[i]))
-			}
-		}
-		t := s.terms[string(key)]
-		if t == nil {
-			t = e.term()
-			s.terms[string(key)] = t
-		}
-		return t
-	}
-	return in.with(end(srcEnd, &in.Src), end(dstEnd, &in.Dst))
 }
 
 // base returns options that satisfy a conjunction, as far as there are any.

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sluice-net/sluice/internal/diag"
 )
@@ -52,12 +54,23 @@ deny contains {"id": sprintf("%s-%s", [e.from, e.to])} if {
 	return dir
 }
 
+// cpu is the time that the process has had on all processors.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func BenchmarkCompile(b *testing.B) {
 	for _, c := range []struct{ rules, edges int }{{500, 0}, {5000, 0}, {0, 1000}, {0, 10000}, {500, 10000}} {
 		b.Run(fmt.Sprintf("rules=%d/edges=%d", c.rules, c.edges), func(b *testing.B) {
 			dir := benchModules(b, c.rules, c.edges)
 			s := testSnapshot()
 			b.ReportAllocs()
+			before := cpu(b)
 			for b.Loop() {
 				m, ds, err := Load([]string{dir})
 				if err != nil || ds.Has(diag.Error) {
@@ -69,6 +82,7 @@ func BenchmarkCompile(b *testing.B) {
 				}
 				b.ReportMetric(float64(len(ps)), "policies")
 			}
+			b.ReportMetric(float64((cpu(b)-before).Milliseconds())/float64(b.N), "cpu-ms/op")
 		})
 	}
 }
