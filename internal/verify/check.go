@@ -70,34 +70,34 @@ func NewChecker(s *model.Snapshot, rs *artifact.Ruleset, fallback artifact.Verdi
 
 // Check returns what is wrong with the ruleset's answer about c; nil if the
 // slow evaluator agrees with verdicts and reasons.
-func (s *Checker) Check(c oracle.Connection) error {
+func (k *Checker) Check(c oracle.Connection) error {
 	f := artifact.Flow{Protocol: uint8(c.Protocol), Port: c.Port}
 	var err error
-	if f.Src, err = s.end(c.Src); err != nil {
+	if f.Src, err = k.end(c.Src); err != nil {
 		return err
 	}
-	if f.Dst, err = s.end(c.Dst); err != nil {
+	if f.Dst, err = k.end(c.Dst); err != nil {
 		return err
 	}
-	want, got := s.oracle.Decide(c), s.ruleset.Decide(f)
+	want, got := k.oracle.Decide(c), k.ruleset.Decide(f)
 	if uint8(want.Verdict) != uint8(got.Verdict) {
 		err = fmt.Errorf("%w: %s, want %s", ErrVerdict, got.Verdict, want.Verdict)
 	}
 	return errors.Join(err,
-		s.direction(c, model.Egress, want.Egress, got.Egress),
-		s.direction(c, model.Ingress, want.Ingress, got.Ingress))
+		k.direction(c, model.Egress, want.Egress, got.Egress),
+		k.direction(c, model.Ingress, want.Ingress, got.Ingress))
 }
 
 // end finds e in the ruleset, by name if it has one. A pod or node that is
 // found by name has to be found by its address too.
-func (s *Checker) end(e oracle.End) (artifact.End, error) {
+func (k *Checker) end(e oracle.End) (artifact.End, error) {
 	var ends []artifact.End
 	var err error
-	byAddr := s.resolver.Addr(e.Addr)
+	byAddr := k.resolver.Addr(e.Addr)
 	switch {
 	case e.Pod != nil && e.Pod.StandIn:
 		var all [][]artifact.End
-		all, err = s.resolver.Workload(e.Pod.Namespace + "/" + e.Pod.Workload)
+		all, err = k.resolver.Workload(e.Pod.Namespace + "/" + e.Pod.Workload)
 		if err == nil && len(all) != 1 {
 			return byAddr, fmt.Errorf("%w: %s: %d pods", ErrResolve, e, len(all))
 		}
@@ -105,9 +105,9 @@ func (s *Checker) end(e oracle.End) (artifact.End, error) {
 			ends = all[0]
 		}
 	case e.Pod != nil:
-		ends, err = s.resolver.Pod(e.Pod.Namespace + "/" + e.Pod.Name)
+		ends, err = k.resolver.Pod(e.Pod.Namespace + "/" + e.Pod.Name)
 	case e.Node != nil:
-		ends, err = s.resolver.Node(e.Node.Name)
+		ends, err = k.resolver.Node(e.Node.Name)
 	default:
 		return byAddr, nil
 	}
@@ -133,7 +133,7 @@ var bases = map[oracle.Basis]artifact.Basis{
 	oracle.ByLocalNode: artifact.ByLocalNode,
 }
 
-func (s *Checker) direction(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
+func (k *Checker) direction(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
 	switch {
 	case want == nil && got == nil:
 		return nil
@@ -142,23 +142,23 @@ func (s *Checker) direction(c oracle.Connection, dir model.Direction, want *orac
 	case got == nil:
 		return fmt.Errorf("%s: %w: none where %s is expected", dir, ErrVerdict, want.Verdict)
 	case uint8(want.Verdict) != uint8(got.Verdict):
-		return fmt.Errorf("%s: %w: %s by %s, want %s by %s %s %s", dir, ErrVerdict, got.Verdict, s.named(got),
+		return fmt.Errorf("%s: %w: %s by %s, want %s by %s %s %s", dir, ErrVerdict, got.Verdict, k.named(got),
 			want.Verdict, want.Basis, want.Policy(), want.Rule())
 	case bases[want.Basis] != got.Basis:
 		return fmt.Errorf("%s: %w: %s by basis %d %s, want by %s %s %s", dir, ErrReason, got.Verdict, got.Basis,
-			s.named(got), want.Basis, want.Policy(), want.Rule())
+			k.named(got), want.Basis, want.Policy(), want.Rule())
 	}
-	if err := s.reasons(c, dir, want, got); err != nil {
+	if err := k.reasons(c, dir, want, got); err != nil {
 		return fmt.Errorf("%s: %w: %s %w", dir, ErrReason, got.Verdict, err)
 	}
 	return nil
 }
 
 // named lists the rules that the artifact gives as reasons.
-func (s *Checker) named(d *artifact.Decision) []string {
+func (k *Checker) named(d *artifact.Decision) []string {
 	var out []string
 	for _, id := range d.Rules {
-		out = append(out, s.names[id])
+		out = append(out, k.names[id])
 	}
 	return out
 }
@@ -167,18 +167,18 @@ func (s *Checker) named(d *artifact.Decision) []string {
 // first is the one that decides, or as good as it where order means nothing,
 // and that isolation names all policies. Further rules say the same, even if
 // another rule comes before them.
-func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
+func (k *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle.Decision, got *artifact.Decision) error {
 	if want.Basis != oracle.ByRule && want.Basis != oracle.ByIsolation {
 		return nil
 	}
-	if kind := s.ruleset.Program.Tiers[got.Tier].Kind; uint8(kind) != uint8(want.Tier) {
+	if kind := k.ruleset.Program.Tiers[got.Tier].Kind; uint8(kind) != uint8(want.Tier) {
 		return fmt.Errorf("in tier %s, want %s", kind, want.Tier)
 	}
 	var valid []string
 	for _, b := range want.Because {
-		valid = append(valid, s.nameOf[b])
+		valid = append(valid, k.nameOf[b])
 	}
-	named := s.named(got)
+	named := k.named(got)
 	if len(named) == 0 {
 		return errors.New("without a rule")
 	}
@@ -195,8 +195,8 @@ func (s *Checker) reasons(c oracle.Connection, dir model.Direction, want *oracle
 		return fmt.Errorf("by %q, want %q", named, valid)
 	}
 	for _, name := range named[1:] {
-		if !slices.ContainsFunc(s.rules[ruleKey{dir, want.Tier, name}], func(b oracle.Because) bool {
-			return uint8(b.Rule.Verdict) == uint8(got.Verdict) && s.oracle.Covers(c, dir, b)
+		if !slices.ContainsFunc(k.rules[ruleKey{dir, want.Tier, name}], func(b oracle.Because) bool {
+			return uint8(b.Rule.Verdict) == uint8(got.Verdict) && k.oracle.Covers(c, dir, b)
 		}) {
 			return fmt.Errorf("by %q, the last of which does not say so", named[:1+slices.Index(named[1:], name)+1])
 		}

@@ -16,23 +16,23 @@ var ErrMembership = errors.New("wrong membership")
 // membership compares every pod and node with the ruleset's. Questions are
 // asked with a few pods of each kind; that the others of the kind are like them
 // is seen here.
-func (c *Checker) membership() []Failure {
+func (k *Checker) membership() []Failure {
 	var out []Failure
 	wrong := func(format string, args ...any) {
 		out = append(out, Failure{Err: fmt.Errorf("%w: %s", ErrMembership, fmt.Sprintf(format, args...))})
 	}
-	m := &c.ruleset.Membership
+	m := &k.ruleset.Membership
 	endpoints := make(map[string]*artifact.Endpoint, len(m.Endpoints))
 	for i := range m.Endpoints {
 		e := &m.Endpoints[i]
 		endpoints[e.Namespace+"/"+e.Name+"/"+e.Workload] = e
 	}
-	if len(m.Endpoints) != len(c.snapshot.Pods) {
-		wrong("%d endpoints, the sources have %d pods and workloads", len(m.Endpoints), len(c.snapshot.Pods))
+	if len(m.Endpoints) != len(k.snapshot.Pods) {
+		wrong("%d endpoints, the sources have %d pods and workloads", len(m.Endpoints), len(k.snapshot.Pods))
 	}
 	classes := map[string]artifact.ClassID{}
-	for i := range c.snapshot.Pods {
-		p := &c.snapshot.Pods[i]
+	for i := range k.snapshot.Pods {
+		p := &k.snapshot.Pods[i]
 		e := endpoints[p.Namespace+"/"+p.Name+"/"+p.Workload]
 		if e == nil {
 			wrong("pod %s/%s is missing", p.Namespace, p.Name)
@@ -64,8 +64,8 @@ func (c *Checker) membership() []Failure {
 	for i := range m.Nodes {
 		nodes[m.Nodes[i].Name] = &m.Nodes[i]
 	}
-	for i := range c.snapshot.Nodes {
-		n := &c.snapshot.Nodes[i]
+	for i := range k.snapshot.Nodes {
+		n := &k.snapshot.Nodes[i]
 		got := nodes[n.Name]
 		if got == nil || !slices.Equal(got.Addresses, n.Addresses) || len(got.PodCIDRs) != len(n.PodCIDRs) {
 			wrong("node %s is not as in the sources", n.Name)

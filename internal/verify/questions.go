@@ -276,12 +276,12 @@ func (c *cast) portsOf(r *model.Rule, d model.Direction, subject kind, peers []o
 
 // fromClauses yields questions about every clause of the artifact, asked of an
 // endpoint that has it.
-func (c *Checker) fromClauses(k *cast) iter.Seq[oracle.Connection] {
-	rs := c.ruleset
+func (k *Checker) fromClauses(who *cast) iter.Seq[oracle.Connection] {
+	rs := k.ruleset
 	p, m := &rs.Program, &rs.Membership
 	pods := map[string]*model.Pod{}
-	for i := range c.snapshot.Pods {
-		q := &c.snapshot.Pods[i]
+	for i := range k.snapshot.Pods {
+		q := &k.snapshot.Pods[i]
 		pods[q.Namespace+"/"+q.Name+"/"+q.Workload] = q
 	}
 	endsAt := func(i int) []oracle.End {
@@ -321,7 +321,7 @@ func (c *Checker) fromClauses(k *cast) iter.Seq[oracle.Connection] {
 			for _, t := range p.Profiles[f].Tiers {
 				for _, id := range p.Tiers[t].Clauses {
 					cl := &p.Clauses[id]
-					if !ask(yield, full, d, endsAt(i), c.clausePeers(k, cl, members), clausePorts(rs, cl)) {
+					if !ask(yield, full, d, endsAt(i), k.clausePeers(who, cl, members), clausePorts(rs, cl)) {
 						return
 					}
 				}
@@ -330,20 +330,20 @@ func (c *Checker) fromClauses(k *cast) iter.Seq[oracle.Connection] {
 	}
 }
 
-func (c *Checker) clausePeers(k *cast, cl *artifact.Clause, members [][]oracle.End) []oracle.End {
+func (k *Checker) clausePeers(who *cast, cl *artifact.Clause, members [][]oracle.End) []oracle.End {
 	var out []oracle.End
 	switch cl.Peer.Kind {
 	case artifact.PeerGroup:
 		out = append(out, members[cl.Peer.ID]...)
 	case artifact.PeerBlock:
-		for _, r := range c.ruleset.Program.Blocks[cl.Peer.ID] {
+		for _, r := range k.ruleset.Program.Blocks[cl.Peer.ID] {
 			for _, a := range border(r.Low, r.High) {
-				out = append(out, k.eval.At(a))
+				out = append(out, who.eval.At(a))
 			}
 		}
 	case artifact.PeerAny, artifact.PeerDomain:
 	}
-	return append(out, k.strangers...)
+	return append(out, who.strangers...)
 }
 
 func clausePorts(rs *artifact.Ruleset, cl *artifact.Clause) []port {
