@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -104,6 +105,13 @@ type Evaluator struct {
 	// networkPolicies are those of the namespace tier, by the namespace that
 	// they are in and govern.
 	networkPolicies map[string][]*model.Policy
+	memo            *sync.Map // governed to []*model.Policy
+}
+
+// governed is a pod and a tier that is asked about it.
+type governed struct {
+	tier model.Tier
+	pod  *model.Pod
 }
 
 // New prepares an evaluator: names and addresses to look up, and each tier's
@@ -117,6 +125,7 @@ func New(s *model.Snapshot, o Options) *Evaluator {
 		tiers:      map[model.Tier][]*model.Policy{},
 
 		networkPolicies: map[string][]*model.Policy{},
+		memo:            &sync.Map{},
 	}
 	for i := range s.Namespaces {
 		e.namespaces[s.Namespaces[i].Name] = namespaceLabels(s.Namespaces[i].Name, s.Namespaces[i].Labels)

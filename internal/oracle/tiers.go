@@ -53,9 +53,9 @@ func onOwnNode(pod *model.Pod, peer party) bool {
 // first that matches decides. Pass ends the whole tier, not just its policy.
 func (e *Evaluator) ordered(tier model.Tier, q *question) *Decision {
 	var d *Decision
-	for _, policy := range e.tiers[tier] {
+	for _, policy := range e.governing(tier, q.subject.pod) {
 		section := &policy.Sections[q.direction]
-		if !section.Applies || !e.selects(&policy.Subject, q.subject.pod) {
+		if !section.Applies {
 			continue
 		}
 		for i := range section.Rules {
@@ -77,6 +77,23 @@ func (e *Evaluator) ordered(tier model.Tier, q *question) *Decision {
 		}
 	}
 	return d
+}
+
+// governing returns the policies of an ordered tier that select the pod, in the
+// order of evaluation. It is worked out once for each pod.
+func (e *Evaluator) governing(tier model.Tier, pod *model.Pod) []*model.Policy {
+	key := governed{tier, pod}
+	if found, ok := e.memo.Load(key); ok {
+		return found.([]*model.Policy)
+	}
+	var found []*model.Policy
+	for _, policy := range e.tiers[tier] {
+		if e.selects(&policy.Subject, pod) {
+			found = append(found, policy)
+		}
+	}
+	e.memo.Store(key, found)
+	return found
 }
 
 // namespaceTier asks the NetworkPolicies and returns nil when none of them
