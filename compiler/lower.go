@@ -102,8 +102,14 @@ func (l *lowering) tier(c *class, kind model.Tier, d model.Direction, policies [
 		t.Clauses = append(t.Clauses, l.section(c, p, d)...)
 	}
 	if kind == model.TierNamespace {
-		for _, p := range policies {
-			t.Isolation = append(t.Isolation, l.rule(ruleKey{p, d, -1}))
+		// A policy that allows nothing is what people look for when something
+		// is denied: it goes first.
+		for _, bare := range []bool{true, false} {
+			for _, p := range policies {
+				if (len(l.policies[p].Sections[d].Rules) == 0) == bare {
+					t.Isolation = append(t.Isolation, l.rule(ruleKey{p, d, -1}))
+				}
+			}
 		}
 	}
 	id := ir.TierID(len(l.out.Tiers))

@@ -31,6 +31,22 @@ func (x *Selection) Any(ns model.NamespaceMatch, pods model.Selector) bool {
 	return len(x.r.index.classesOf(ns, pods)) > 0
 }
 
+// Overlap reports whether some pod matches both.
+func (x *Selection) Overlap(ns1 model.NamespaceMatch, pods1 model.Selector, ns2 model.NamespaceMatch, pods2 model.Selector) bool {
+	a, b := x.r.index.classesOf(ns1, pods1), x.r.index.classesOf(ns2, pods2)
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0] == b[0]:
+			return true
+		case a[0] < b[0]:
+			a = a[1:]
+		default:
+			b = b[1:]
+		}
+	}
+	return false
+}
+
 // Pods returns the pods that match.
 func (x *Selection) Pods(ns model.NamespaceMatch, pods model.Selector) []*model.Pod {
 	var out []*model.Pod

@@ -5,5 +5,5 @@ import "embed"
 
 // FS holds the examples, each in a directory of its own.
 //
-//go:embed shop shop-changes
+//go:embed shop shop-changes shop-segments
 var FS embed.FS

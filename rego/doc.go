@@ -13,7 +13,7 @@
 //	          original rule on generated connections
 //
 // A rule compiles exactly or not at all; docs/segments.md says what compiles,
-// docs/adr/0010-segment-rules.md why it is done this way.
+// docs/adr/0005-segment-rules.md why it is done this way.
 //
 // [Evaluator] is the meaning that a compile is held to: ordinary evaluation of
 // the modules for one connection.

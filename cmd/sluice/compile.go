@@ -23,7 +23,10 @@ func newCompile() *cobra.Command {
 		Short: "Compile policies to a ruleset artifact",
 		Long: `Compile reads manifests and writes one ruleset artifact. Equal inputs give
 equal bytes, in any order and on any machine. Nothing is written unless the
-whole input is valid.`,
+whole input is valid.
+
+Every compile is checked: an evaluator that shares no code with the compiler
+answers questions about each rule and each clause, and must agree.`,
 		Args: pathArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" && dump == "" {
@@ -35,6 +38,7 @@ whole input is valid.`,
 	in.register(cmd)
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write the artifact to `FILE`; - for standard output")
 	cmd.Flags().StringVar(&dump, "dump", "", "print the lowered program after `STAGE` (lower or minimise), for debugging")
+	cmd.Flags().BoolVar(&in.noValidate, "no-validate", false, "do not hold the ruleset against the slow evaluator; for benchmarks only")
 	cmd.Flags().Uint64Var(&generation, "generation", 0, "generation number to record")
 	return cmd
 }
@@ -48,7 +52,7 @@ func (in *input) runCompile(cmd *cobra.Command, args []string, out, dump string,
 		o.Dump, o.DumpStage = cmd.OutOrStdout(), dump
 	}
 	progress := newProgress(cmd.ErrOrStderr())
-	progress.step("reading and compiling")
+	progress.step("reading, compiling and checking")
 	rs, snap, err := in.compile(cmd, args, o)
 	if err != nil {
 		return err

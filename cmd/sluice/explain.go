@@ -26,8 +26,10 @@ and D are an IP address, namespace/pod, namespace/kind/workload or node:NAME.`,
 			if err != nil {
 				return err
 			}
-			if format != "text" && format != "json" {
-				return fmt.Errorf("explain: -o %s: want text or json", format)
+			switch format {
+			case "text", "json", "mermaid", "dot":
+			default:
+				return fmt.Errorf("explain: -o %s: want text, json, mermaid or dot", format)
 			}
 			rs, err := in.ruleset(cmd, args)
 			if err != nil {
@@ -37,7 +39,14 @@ and D are an IP address, namespace/pod, namespace/kind/workload or node:NAME.`,
 			if err != nil {
 				return &exitError{status: exitFindings, err: err}
 			}
-			if format == "json" {
+			switch format {
+			case "mermaid":
+				_, err = io.WriteString(cmd.OutOrStdout(), x.Mermaid())
+				return err
+			case "dot":
+				_, err = io.WriteString(cmd.OutOrStdout(), x.DOT())
+				return err
+			case "json":
 				enc := json.NewEncoder(cmd.OutOrStdout())
 				enc.SetEscapeHTML(false)
 				enc.SetIndent("", "  ")
@@ -45,8 +54,9 @@ and D are an IP address, namespace/pod, namespace/kind/workload or node:NAME.`,
 					SchemaVersion int `json:"schemaVersion"`
 					query.Explanation
 				}{1, x})
+			default:
+				return printExplanation(cmd.OutOrStdout(), x, painter(in.colour(cmd.OutOrStdout())))
 			}
-			return printExplanation(cmd.OutOrStdout(), x, painter(in.colour(cmd.OutOrStdout())))
 		},
 	}
 	in.register(cmd)
@@ -54,7 +64,7 @@ and D are an IP address, namespace/pod, namespace/kind/workload or node:NAME.`,
 	f.StringVar(&src, "src", "", "source `end`")
 	f.StringVar(&dst, "dst", "", "destination `end`")
 	f.StringVar(&port, "port", "", "destination port and protocol, as 443/TCP, or ICMP")
-	f.StringVarP(&format, "output", "o", "text", "`format`: text or json")
+	f.StringVarP(&format, "output", "o", "text", "`format`: text, json, mermaid or dot")
 	return cmd
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-net/sluice/internal/config"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
+	"github.com/sluice-net/sluice/internal/verify"
 	"github.com/sluice-net/sluice/rego"
 )
 
@@ -27,7 +28,9 @@ type input struct {
 	verbose     bool
 	noColor     bool
 	defaultDeny bool
+	noValidate  bool
 	config      config.Config
+	text        func(path string, src []byte) // sees every file that is read, if set
 }
 
 // register adds the shared flags to cmd and reads the settings before it runs.
@@ -62,7 +65,7 @@ func (in *input) colour(w io.Writer) bool {
 
 // load reads PATHs and segment rules. An error means that it could not run.
 func (in *input) load(cmd *cobra.Command, paths []string) (*model.Snapshot, diag.List, error) {
-	snap, ds, err := source.Load(paths, source.Options{Stdin: cmd.InOrStdin()})
+	snap, ds, err := source.Load(paths, source.Options{Stdin: cmd.InOrStdin(), Text: in.text})
 	if err != nil || len(in.rego) == 0 {
 		return snap, ds, err
 	}
@@ -89,12 +92,24 @@ func (in *input) compile(cmd *cobra.Command, paths []string, o compiler.Options)
 		in.print(cmd.ErrOrStderr(), ds)
 		return nil, nil, findings()
 	}
+	if len(snap.Inputs) == 0 {
+		// A wrong path must not become a ruleset that allows everything.
+		in.print(cmd.ErrOrStderr(), ds)
+		return nil, nil, &exitError{status: exitFindings, err: errors.New("the input has no Kubernetes object: nothing to compile")}
+	}
 	o.DefaultDeny = in.defaultDeny
 	rs, more := compiler.Compile(snap, o)
 	ds = append(ds, more...)
 	in.print(cmd.ErrOrStderr(), ds)
 	if rs == nil {
 		return nil, nil, findings()
+	}
+	if !in.noValidate {
+		if r := verify.Run(snap, rs, verify.Options{}); len(r.Failures) > 0 {
+			return nil, nil, &exitError{status: exitFailed, err: fmt.Errorf(
+				"the compiled ruleset does not mean what the policies say; nothing was written\n"+
+					"  %v\nThis is a mistake of sluice, not of the policies: please report it with them", r.Failures[0])}
+		}
 	}
 	return rs, snap, nil
 }

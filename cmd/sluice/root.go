@@ -22,7 +22,7 @@ answer; 2 sluice could not run (no such path, bad flag, cannot write).`,
 		Version:       version(),
 	}
 	root.AddCommand(
-		newLint(), newCompile(), newInspect(), newRender(), newEval(), newExplain(),
+		newLint(), newCompile(), newInspect(), newVerify(), newRender(), newEval(), newExplain(), newTest(), newDemo(),
 	)
 	return root
 }

@@ -14,13 +14,19 @@ import (
 	"github.com/sluice-net/sluice/internal/model"
 )
 
-// The identifiers are indices into the tables of a Program.
+// Indices into the tables of a Program.
 type (
-	RuleID  int
-	PortsID int // 0 is every protocol and port
+	// RuleID is an index into Rules.
+	RuleID int
+	// PortsID is an index into Ports; 0 is every protocol and port.
+	PortsID int
+	// BlockID is an index into Blocks.
 	BlockID int
+	// GroupID is an index into Groups.
 	GroupID int
-	TierID  int
+	// TierID is an index into Tiers.
+	TierID int
+	// ClassID is an index into Classes.
 	ClassID int
 )
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-net/sluice/compiler/source/object"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -16,8 +17,8 @@ import (
 // be told with all of them at hand.
 type assembler struct {
 	out       model.Snapshot
-	pods      []podRecord
-	workloads []workloadRecord
+	pods      []object.Pod
+	workloads []object.Workload
 	diags     diag.List
 }
 
@@ -28,13 +29,13 @@ func assemble(files []*file) (*model.Snapshot, diag.List) {
 	for _, f := range files {
 		a.diags = append(a.diags, f.missing()...)
 		for _, b := range f.batches {
-			a.diags = append(a.diags, b.diags...)
+			a.diags = append(a.diags, b.Diags...)
 			a.out.Policies = append(a.out.Policies, b.Policies...)
 			a.out.Namespaces = append(a.out.Namespaces, b.Namespaces...)
 			a.out.Nodes = append(a.out.Nodes, b.Nodes...)
 			a.out.Services = append(a.out.Services, b.Services...)
-			a.pods = append(a.pods, b.pods...)
-			a.workloads = append(a.workloads, b.workloads...)
+			a.pods = append(a.pods, b.Pods...)
+			a.workloads = append(a.workloads, b.Workloads...)
 		}
 	}
 	a.out.Inputs = inputs(files)
@@ -55,12 +56,12 @@ func (f *file) missing() diag.List {
 		return nil
 	}
 	for _, b := range f.batches {
-		if b.diags.Has(diag.Error) {
+		if b.Diags.Has(diag.Error) {
 			return nil
 		}
 	}
 	return diag.List{{
-		Code: codeNoManifest, Severity: diag.Error, Pos: diag.Pos{File: f.Path},
+		Code: object.CodeNoManifest, Severity: diag.Error, Pos: diag.Pos{File: f.Path},
 		Message: "there is no Kubernetes manifest in the input",
 		Hint:    "check that what should have written it did not fail",
 	}}
@@ -76,15 +77,15 @@ func (a *assembler) dropTwins() {
 		func(n *model.Node) (string, *diag.Pos) { return "Node/" + n.Name, &n.Pos }, false)
 	a.out.Services = unique(a, a.out.Services,
 		func(s *model.Service) (string, *diag.Pos) {
-			return objectName("Service", s.Namespace, s.Name, true), &s.Pos
+			return object.Ref("Service", s.Namespace, s.Name, true), &s.Pos
 		}, false)
 	a.pods = unique(a, a.pods,
-		func(p *podRecord) (string, *diag.Pos) {
-			return objectName("Pod", p.pod.Namespace, p.pod.Name, true), &p.pod.Pos
+		func(p *object.Pod) (string, *diag.Pos) {
+			return object.Ref("Pod", p.Model.Namespace, p.Model.Name, true), &p.Model.Pos
 		}, false)
 	a.workloads = unique(a, a.workloads,
-		func(w *workloadRecord) (string, *diag.Pos) {
-			return objectName(w.kind, w.standIn.Namespace, w.standIn.Name, true), &w.standIn.Pos
+		func(w *object.Workload) (string, *diag.Pos) {
+			return object.Ref(w.Kind, w.StandIn.Namespace, w.StandIn.Name, true), &w.StandIn.Pos
 		}, false)
 }
 
@@ -104,12 +105,12 @@ func unique[T any](a *assembler, all []T, id func(*T) (string, *diag.Pos), polic
 		}
 		_, firstPos := id(&kept[at])
 		f := diag.Diagnostic{
-			Code: codeObjectTwin, Severity: diag.Error, Pos: *pos, Object: key,
+			Code: object.CodeObjectTwin, Severity: diag.Error, Pos: *pos, Object: key,
 			Message: fmt.Sprintf("defined before at %s, and differently", firstPos),
 			Hint:    "remove or rename one of them",
 		}
 		if policies {
-			f.Code, f.Message = codeDuplicate, fmt.Sprintf("a policy of this name is defined at %s", firstPos)
+			f.Code, f.Message = object.CodeDuplicate, fmt.Sprintf("a policy of this name is defined at %s", firstPos)
 		} else if sameButPos(all[i], kept[at], id) {
 			f.Severity, f.Message = diag.Warning, fmt.Sprintf("defined before at %s, and equally", firstPos)
 		}
@@ -146,7 +147,7 @@ func (a *assembler) checkAddresses() {
 				a.addressTwice(p, addr, "Node/"+n.Name, n.Pos)
 			}
 			if q := pods[addr]; q != nil {
-				a.addressTwice(p, addr, objectName("Pod", q.Namespace, q.Name, true), q.Pos)
+				a.addressTwice(p, addr, object.Ref("Pod", q.Namespace, q.Name, true), q.Pos)
 				continue
 			}
 			pods[addr] = p
@@ -156,7 +157,7 @@ func (a *assembler) checkAddresses() {
 
 func (a *assembler) addressTwice(p *model.Pod, addr netip.Addr, other string, at diag.Pos) {
 	a.diags.Add(diag.Diagnostic{
-		Code: codeAddress, Severity: diag.Error, Pos: p.Pos, Object: objectName("Pod", p.Namespace, p.Name, true),
+		Code: object.CodeAddress, Severity: diag.Error, Pos: p.Pos, Object: object.Ref("Pod", p.Namespace, p.Name, true),
 		Message: fmt.Sprintf("address %s is also that of %s at %s", addr, other, at),
 		Hint:    "take all objects from one moment of one cluster, or set hostNetwork where it is meant",
 	})
@@ -170,20 +171,24 @@ func (a *assembler) addNodes() {
 	}
 	for i := range a.pods {
 		p := &a.pods[i]
-		if p.pod.Node == "" {
+		if p.Model.Node == "" {
 			continue
 		}
-		at, ok := known[p.pod.Node]
+		at, ok := known[p.Model.Node]
 		if !ok {
 			at = len(a.out.Nodes)
-			known[p.pod.Node] = at
-			a.out.Nodes = append(a.out.Nodes, model.Node{Name: p.pod.Node, Pos: p.pod.Pos})
+			known[p.Model.Node] = at
+			a.out.Nodes = append(a.out.Nodes, model.Node{Name: p.Model.Node, Pos: p.Model.Pos})
 		}
-		if at < 0 || p.pod.Finished {
+		if at < 0 || p.Model.Finished {
 			continue // described, or the address may be another node's by now
 		}
 		n := &a.out.Nodes[at]
-		for _, addr := range p.hostIPs {
+		addrs := p.HostIPs
+		if p.Model.HostNetwork {
+			addrs = slices.Concat(addrs, p.Model.Addresses)
+		}
+		for _, addr := range addrs {
 			if !slices.Contains(n.Addresses, addr) {
 				n.Addresses = append(n.Addresses, addr)
 			}
@@ -215,11 +220,11 @@ func (a *assembler) addNamespaces() {
 		mention(p.Namespace, p.Pos)
 		if described && p.Namespace != "" && !known[p.Namespace] {
 			hint := "add the Namespace to the input, or correct metadata.namespace"
-			if s := nearest(p.Namespace, names); s != "" {
+			if s := object.Nearest(p.Namespace, names); s != "" {
 				hint = fmt.Sprintf("did you mean %q?", s)
 			}
 			a.diags.Add(diag.Diagnostic{
-				Code: codeNoSuchNS, Severity: diag.Warning, Pos: p.Pos, Object: p.Ref(), Hint: hint,
+				Code: object.CodeNoSuchNS, Severity: diag.Warning, Pos: p.Pos, Object: p.Ref(), Hint: hint,
 				Message: fmt.Sprintf("namespace %q is not among the Namespace objects of the input", p.Namespace),
 			})
 		}

@@ -1,15 +1,8 @@
 // Package source reads Kubernetes manifests into a model.Snapshot.
 //
-// It is the only package that knows how manifests are spelled. Text is cut
-// into documents (split.go), each document becomes a tree of nodes that know
-// their positions (json.go, yaml.go), and the tree is read once, by hand,
-// into the model (networkpolicy.go, inventory.go, workload.go). Documents are
-// read in parallel; what needs all of them together (owners, duplicates,
+// It finds the files (files.go) and has their documents read in parallel:
+// package document makes trees of the text, package object makes objects of
+// the model of the trees. What needs all objects together (owners, duplicates,
 // namespaces and nodes that are only mentioned) happens afterwards in
 // assemble.go, in an order that does not depend on scheduling.
-//
-// Policies are read strictly: what the API server would refuse, and every
-// field that it would drop, is an error, because a policy that is silently
-// read as something else fails open. Inventory is read leniently: only the
-// fields that matter here are looked at.
 package source

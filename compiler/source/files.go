@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-net/sluice/compiler/source/object"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -20,19 +21,19 @@ type file struct {
 	model.Input
 	explicit bool // named by the user, or standard input
 	open     func() (io.ReadCloser, error)
-	batches  []*batch // in the order of the text
+	batches  []*object.Batch // in the order of the text
 }
 
 // contributed reports whether the snapshot has anything from the file.
 func (f *file) contributed() bool {
-	return slices.ContainsFunc(f.batches, func(b *batch) bool { return b.documents > 0 })
+	return slices.ContainsFunc(f.batches, func(b *object.Batch) bool { return b.Documents > 0 })
 }
 
 // manifests returns the number of Kubernetes objects of any kind in the file.
 func (f *file) manifests() int {
 	n := 0
 	for _, b := range f.batches {
-		n += b.manifests
+		n += b.Manifests
 	}
 	return n
 }
@@ -123,7 +124,7 @@ func (f *finder) hasBelow(dir string) bool {
 
 func (f *finder) nothingIn(dir string) {
 	f.diags.Add(diag.Diagnostic{
-		Code: codeNoManifest, Severity: diag.Warning, Pos: diag.Pos{File: dir},
+		Code: object.CodeNoManifest, Severity: diag.Warning, Pos: diag.Pos{File: dir},
 		Message: "the directory has no *.yaml, *.yml or *.json files",
 		Hint:    "check the path",
 	})

@@ -87,7 +87,11 @@ func dump(s *model.Snapshot, diags diag.List) string {
 }
 
 func dumpPolicy(b *strings.Builder, p *model.Policy) {
-	fmt.Fprintf(b, "policy %s tier=%s @%s\n", p.Ref(), p.Tier, at(p.Pos))
+	priority := ""
+	if p.Tier != model.TierNamespace {
+		priority = fmt.Sprintf(" priority=%d", p.Priority)
+	}
+	fmt.Fprintf(b, "policy %s tier=%s%s @%s\n", p.Ref(), p.Tier, priority, at(p.Pos))
 	fmt.Fprintf(b, "  subject %s {%s} @%s\n", p.Subject.Namespaces, p.Subject.Pods, at(p.Subject.Pos))
 	for _, dir := range model.Directions {
 		s := p.Sections[dir]
@@ -96,11 +100,16 @@ func dumpPolicy(b *strings.Builder, p *model.Policy) {
 		}
 		fmt.Fprintf(b, "  %s applies=%t @%s\n", dir, s.Applies, at(s.Pos))
 		for _, r := range s.Rules {
-			fmt.Fprintf(b, "    %s %s%s%s @%s\n", r.ID, r.Verdict, mark(r.AnyPeer, " any-peer"), mark(r.AnyPort, " any-port"), at(r.Pos))
+			fmt.Fprintf(b, "    %s %s%s%s @%s\n", r.ID, r.Verdict, mark(r.AnyPeer, " any-peer")+mark(r.EmptyPeers, " empty-peers"), mark(r.AnyPort, " any-port"), at(r.Pos))
 			for _, q := range r.Peers {
-				if q.Kind == model.PeerBlock {
+				switch q.Kind {
+				case model.PeerBlock:
 					fmt.Fprintf(b, "      block %s except %v @%s\n", q.Block, q.Except, at(q.Pos))
-				} else {
+				case model.PeerNodes:
+					fmt.Fprintf(b, "      nodes {%s} @%s\n", q.Nodes, at(q.Pos))
+				case model.PeerDomain:
+					fmt.Fprintf(b, "      domain %s @%s\n", q.Domain, at(q.Pos))
+				default:
 					fmt.Fprintf(b, "      pods %s {%s} @%s\n", q.Namespaces, q.Pods, at(q.Pos))
 				}
 			}

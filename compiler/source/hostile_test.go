@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/sluice-net/sluice/compiler/source/object"
 	"github.com/sluice-net/sluice/internal/diag"
 )
 
@@ -91,7 +92,7 @@ func TestHostile(t *testing.T) {
 			if err != nil || len(s.Namespaces) != 1 {
 				t.Fatalf("%v %v", s, err)
 			}
-			if !diags.Has(diag.Error) || len(diags) > maxFindings+1 {
+			if !diags.Has(diag.Error) || len(diags) > object.MaxFindings+1 {
 				t.Errorf("%d findings: %.500v", len(diags), diags)
 			}
 			for _, d := range diags {

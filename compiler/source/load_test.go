@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/sluice-net/sluice/compiler/source/object"
 	"github.com/sluice-net/sluice/internal/diag"
 	"github.com/sluice-net/sluice/internal/model"
 )
@@ -168,7 +169,7 @@ func TestExplicitFileMustBeManifest(t *testing.T) {
 	})
 	for _, name := range []string{"values.yaml", "empty.yaml", "comment.yaml", "list.json"} {
 		_, diags := mustLoad(t, Options{}, filepath.Join(dir, name))
-		if len(diags) != 1 || diags[0].Severity != diag.Error || diags[0].Code != codeNoManifest {
+		if len(diags) != 1 || diags[0].Severity != diag.Error || diags[0].Code != object.CodeNoManifest {
 			t.Errorf("%s: %v", name, diags)
 		}
 	}

@@ -3,6 +3,8 @@ package source
 import (
 	"slices"
 	"strings"
+
+	"github.com/sluice-net/sluice/compiler/source/object"
 )
 
 // workloadKey identifies a workload.
@@ -14,27 +16,28 @@ func (a *assembler) resolveOwners() {
 	byKey := a.workloadsByKey()
 	for i := range a.pods {
 		p := &a.pods[i]
-		key := workloadKey{p.pod.Namespace, "Pod", p.pod.Name}
-		// A static pod is owned by its node, which is no workload.
-		if p.owner.name != "" && p.owner.kind != "Node" {
-			key = workloadKey{p.pod.Namespace, p.owner.kind, p.owner.name}
-			key = a.climb(key, byKey, p.hash)
+		key := workloadKey{p.Model.Namespace, "Pod", p.Model.Name}
+		// A static pod is owned by its node, which is no workload. An owner
+		// without a kind, which the API server refuses, says nothing.
+		if p.Owner.Name != "" && p.Owner.Kind != "" && p.Owner.Kind != "Node" {
+			key = workloadKey{p.Model.Namespace, p.Owner.Kind, p.Owner.Name}
+			key = a.climb(key, byKey, p.Hash)
 		}
-		p.pod.Workload = key.kind + "/" + key.name
-		a.out.Pods = append(a.out.Pods, p.pod)
+		p.Model.Workload = key.kind + "/" + key.name
+		a.out.Pods = append(a.out.Pods, p.Model)
 	}
 }
 
 func (a *assembler) workloadsByKey() map[workloadKey]int {
 	byKey := make(map[workloadKey]int, len(a.workloads))
 	for i := range a.workloads {
-		byKey[a.workloads[i].key()] = i
+		byKey[keyOf(&a.workloads[i])] = i
 	}
 	return byKey
 }
 
-func (w *workloadRecord) key() workloadKey {
-	return workloadKey{w.standIn.Namespace, w.kind, w.standIn.Name}
+func keyOf(w *object.Workload) workloadKey {
+	return workloadKey{w.StandIn.Namespace, w.Kind, w.StandIn.Name}
 }
 
 // climb follows owners from a pod's direct owner to the top. What stands
@@ -47,11 +50,11 @@ func (a *assembler) climb(key workloadKey, byKey map[workloadKey]int, hash strin
 		if !ok {
 			return guessOwner(key, byKey, hash)
 		}
-		owner := a.workloads[i].owner
-		if owner.name == "" || !managedBy(key.kind, owner.kind) {
+		owner := a.workloads[i].Owner
+		if owner.Name == "" || !managedBy(key.kind, owner.Kind) {
 			return key
 		}
-		key = workloadKey{key.namespace, owner.kind, owner.name}
+		key = workloadKey{key.namespace, owner.Kind, owner.Name}
 	}
 	return key
 }
@@ -60,7 +63,7 @@ func (a *assembler) climb(key workloadKey, byKey map[workloadKey]int, hash strin
 // Deployment that belongs to some operator's object is the workload itself;
 // a ReplicaSet or Job that belongs to anything is only a step of it.
 func managedBy(kind, owner string) bool {
-	return kind == "ReplicaSet" || kind == "Job" || slices.Contains(inventoryKinds, owner)
+	return kind == "ReplicaSet" || kind == "Job" || slices.Contains(object.InventoryKinds, owner)
 }
 
 func guessOwner(key workloadKey, byKey map[workloadKey]int, hash string) workloadKey {
@@ -89,16 +92,16 @@ func (a *assembler) addStandIns() {
 	used := map[workloadKey]bool{}
 	for i := range a.pods {
 		p := &a.pods[i]
-		kind, name, _ := strings.Cut(p.pod.Workload, "/")
-		used[workloadKey{p.pod.Namespace, kind, name}] = true
-		used[workloadKey{p.pod.Namespace, p.owner.kind, p.owner.name}] = true
+		kind, name, _ := strings.Cut(p.Model.Workload, "/")
+		used[workloadKey{p.Model.Namespace, kind, name}] = true
+		used[workloadKey{p.Model.Namespace, p.Owner.Kind, p.Owner.Name}] = true
 	}
 	for i := range a.workloads {
 		w := &a.workloads[i]
-		_, owned := byKey[workloadKey{w.standIn.Namespace, w.owner.kind, w.owner.name}]
-		if owned || w.retired || used[w.key()] {
+		_, owned := byKey[workloadKey{w.StandIn.Namespace, w.Owner.Kind, w.Owner.Name}]
+		if owned || w.Retired || used[keyOf(w)] {
 			continue
 		}
-		a.out.Pods = append(a.out.Pods, w.standIn)
+		a.out.Pods = append(a.out.Pods, w.StandIn)
 	}
 }

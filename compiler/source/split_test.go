@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/sluice-net/sluice/compiler/source/document"
+	"github.com/sluice-net/sluice/compiler/source/object"
 )
 
 // TestCutLists makes sure that a list that is cut up before parsing gives what
@@ -36,7 +39,7 @@ func TestCutLists(t *testing.T) {
 		"one-line JSON": asJSON(t, list),
 		"JSON array":    []byte(strings.TrimSuffix(strings.TrimPrefix(string(asJSON(t, list)), `{"apiVersion":"v1","items":`), `,"kind":"List","metadata":{"resourceVersion":""},"slip":1}`)),
 	} {
-		if chunks := splitFile(text, interner{}); len(chunks) < n {
+		if chunks := document.Split(text, object.IsList, document.Interner{}); len(chunks) < n {
 			t.Errorf("%s: %d chunks", name, len(chunks))
 		}
 		s, diags, err := LoadFS(fstest.MapFS{"in.yaml": {Data: text}}, Options{})
@@ -50,9 +53,8 @@ func TestCutLists(t *testing.T) {
 			}
 		}
 		at := func(needle string) string {
-			i := bytes.Index(text, []byte(needle))
-			p := placeOf(text, i)
-			return fmt.Sprintf("in.yaml:%d:%d", p.line, p.col)
+			before := text[:bytes.Index(text, []byte(needle))]
+			return fmt.Sprintf("in.yaml:%d:%d", 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'))
 		}
 		places := map[string]string{"mistake": "mistake"}
 		if name != "JSON array" {

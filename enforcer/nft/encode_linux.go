@@ -1,10 +1,8 @@
 package nft
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -16,14 +14,6 @@ import (
 // their list is itself an attribute, whose length has 16 bits. The library
 // below does not check it, and elements beyond would be lost silently.
 const maxChunk = 60_000
-
-// Registers as the nft program uses them, so that it can list the rules: the
-// first of 16 bytes, and those of 4 bytes that follow an address in it.
-const (
-	reg1      = 1
-	reg32_00  = 8
-	regVerdct = 0
-)
 
 // encoder turns tables and changes into messages of a connection.
 type encoder struct {
@@ -254,92 +244,4 @@ func (e *encoder) addRule(ch *nftables.Chain, r *Rule) {
 		rule.UserData = userdata.AppendString(nil, userdata.TypeComment, r.Comment)
 	}
 	e.conn.AddRule(rule)
-}
-
-// match returns the same expressions as the nft program makes of Match.String:
-// so it can list them.
-func (e *encoder) match(m Match) []expr.Any {
-	nfproto, offset := byte(2), uint32(12) // NFPROTO_IPV4; source address
-	if m.Family == IPv6 {
-		nfproto, offset = 10, 8
-	}
-	size := uint32(m.Family.addrLen())
-	if m.Side == Destination {
-		offset += size
-	}
-	afterAddr := reg32_00 + size/4
-	family := []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{nfproto}},
-		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseNetworkHeader, Offset: offset, Len: size},
-	}
-	ports := func(proto, port uint32) []expr.Any {
-		return []expr.Any{
-			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: proto},
-			&expr.Payload{DestRegister: port, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
-		}
-	}
-	lookup := &expr.Lookup{SourceRegister: reg1, SetName: m.Set}
-	switch m.Field {
-	case FieldAddr:
-		return append(family, lookup)
-	case FieldAddrMap:
-		lookup.IsDestRegSet, lookup.DestRegister = true, regVerdct
-		return append(family, lookup)
-	case FieldPorts:
-		return append(ports(reg1, reg32_00+1), lookup)
-	case FieldAddrPorts:
-		return append(slices.Concat(family, ports(afterAddr, afterAddr+1)), lookup)
-	case FieldCTState:
-		return e.ctState()
-	case FieldLoopback:
-		name := make([]byte, 16)
-		copy(name, "lo")
-		return []expr.Any{
-			&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: reg1},
-			&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: name},
-		}
-	case FieldNeighbour:
-		return e.neighbour()
-	default:
-		e.fail("match", fmt.Errorf("unknown field %d", m.Field))
-		return nil
-	}
-}
-
-// ctState is a lookup in an anonymous verdict map.
-func (e *encoder) ctState() []expr.Any {
-	m := &nftables.Set{
-		Table: e.table, ID: e.nextID(), Name: "__map%d", Anonymous: true, Constant: true, IsMap: true,
-		KeyType: nftables.TypeCTState, DataType: nftables.TypeVerdict,
-	}
-	bit := func(b uint32) []byte { return binary.NativeEndian.AppendUint32(nil, b) }
-	e.fail("ct state", e.conn.AddSet(m, []nftables.SetElement{
-		{Key: bit(expr.CtStateBitINVALID), VerdictData: &expr.Verdict{Kind: expr.VerdictGoto, Chain: chainInvalid}},
-		{Key: bit(expr.CtStateBitESTABLISHED), VerdictData: &expr.Verdict{Kind: expr.VerdictAccept}},
-		{Key: bit(expr.CtStateBitRELATED), VerdictData: &expr.Verdict{Kind: expr.VerdictAccept}},
-	}))
-	return []expr.Any{
-		&expr.Ct{Key: expr.CtKeySTATE, Register: reg1},
-		&expr.Lookup{SourceRegister: reg1, SetName: m.Name, SetID: m.ID, IsDestRegSet: true, DestRegister: regVerdct},
-	}
-}
-
-// neighbour is a lookup in an anonymous set of ICMPv6 types.
-func (e *encoder) neighbour() []expr.Any {
-	s := &nftables.Set{
-		Table: e.table, ID: e.nextID(), Name: "__set%d", Anonymous: true, Constant: true,
-		KeyType: nftables.TypeICMP6Type,
-	}
-	e.fail("icmpv6 types", e.conn.AddSet(s, []nftables.SetElement{
-		{Key: []byte{133}}, {Key: []byte{135}}, {Key: []byte{136}},
-	}))
-	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: reg1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{10}},
-		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: reg1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: reg1, Data: []byte{58}},
-		&expr.Payload{DestRegister: reg1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 1},
-		&expr.Lookup{SourceRegister: reg1, SetName: s.Name, SetID: s.ID},
-	}
 }

@@ -3,14 +3,15 @@ package nft
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/sluice-net/sluice/internal/artifact"
 )
 
-// limits bound what is folded. docs/adr has the measurements behind the
-// defaults.
+// limits bound what is folded.
 type limits struct {
 	lookups      int // rules over groups with ports in one run before they are folded into one
 	foldPorts    int // single ports of a clause that is folded
@@ -18,7 +19,17 @@ type limits struct {
 	union        int // addresses of a group that goes into a union with others
 }
 
-var defaultLimits = limits{lookups: 3, foldPorts: 64, foldElements: 1 << 16, union: 1 << 14}
+// levels are tried in turn until a table's copies of addresses, those in
+// folded sets and unions, are at most maxCopies. The last copies nothing:
+// sets of groups are shared by all profiles.
+var levels = []limits{
+	{lookups: 3, foldPorts: 64, foldElements: 1 << 16, union: 1 << 14},
+	{lookups: 3, foldPorts: 64, foldElements: 1 << 12, union: 1 << 12},
+	{lookups: math.MaxInt},
+}
+
+// maxCopies bounds the kernel's memory: an element takes about 80 bytes.
+const maxCopies = 1 << 19
 
 // cond is a rule's matches and the provenance of its clauses.
 type cond struct {
@@ -132,34 +143,40 @@ func (f *folder) any() error {
 	if len(sets) == 0 {
 		return nil
 	}
-	set, err := f.portSet(unionPorts(sets...))
-	if err != nil {
-		return err
-	}
-	f.emit(clauses, Match{Field: FieldPorts, Set: set})
-	return nil
+	return f.emitPorts(bucket{ports: unionPorts(sets...), clauses: clauses})
 }
 
 // blocks handles clauses on address blocks: one set for those on all ports,
-// one for the others.
+// one for the others. A single prefix needs no set.
 func (f *folder) blocks() error {
 	var items []blockPorts
+	var last bucket
 	var clauses []artifact.ClauseID
 	for _, b := range f.buckets[artifact.PeerBlock] {
 		ranges := f.ranges(b)
-		if b.ports == nil {
+		if b.ports != nil {
+			items = append(items, blockPorts{ranges, b.ports})
+			clauses = append(clauses, b.clauses...)
+			last = b
+			continue
+		}
+		m, ok := f.prefix(ranges)
+		if !ok {
 			set, err := f.content("b", &Set{Key: KeyAddr, Interval: true, Elements: rangeElements(ranges)})
 			if err != nil {
 				return err
 			}
-			f.emit(b.clauses, f.on(FieldAddr, set))
-			continue
+			m = f.on(FieldAddr, set)
 		}
-		items = append(items, blockPorts{ranges, b.ports})
-		clauses = append(clauses, b.clauses...)
+		f.emit(b.clauses, m)
 	}
 	if len(items) == 0 {
 		return nil
+	}
+	if len(items) == 1 {
+		if m, ok := f.prefix(items[0].ranges); ok {
+			return f.emitPorts(last, m)
+		}
 	}
 	set, err := f.content("bp", &Set{Key: KeyAddrPorts, Interval: true, Elements: rectangles(f.fam, items)})
 	if err != nil {
@@ -167,6 +184,20 @@ func (f *folder) blocks() error {
 	}
 	f.emit(clauses, f.on(FieldAddrPorts, set))
 	return nil
+}
+
+// prefix returns the match for ranges that are one prefix.
+func (f *folder) prefix(ranges []artifact.AddrRange) (Match, bool) {
+	if len(ranges) != 1 {
+		return Match{}, false
+	}
+	low := ranges[0].Low
+	for bits := 1; bits <= low.BitLen(); bits++ {
+		if p := netip.PrefixFrom(low, bits); p.Masked() == p && prefixRange(p) == ranges[0] {
+			return Match{Field: FieldPrefix, Family: f.fam, Side: f.side, Prefix: p}, true
+		}
+	}
+	return Match{}, false
 }
 
 // domains handles clauses on names: one set for each name, filled while the
@@ -190,17 +221,26 @@ func (f *folder) domains() error {
 	return nil
 }
 
-// emitPorts emits m together with the bucket's ports.
-func (f *folder) emitPorts(b bucket, m Match) error {
-	if b.ports == nil {
-		f.emit(b.clauses, m)
-		return nil
+// maxRanges is the number of port ranges that become rules of their own: a
+// comparison before the lookup of the peer costs less than a lookup after it.
+const maxRanges = 2
+
+// emitPorts emits the matches together with the bucket's ports.
+func (f *folder) emitPorts(b bucket, m ...Match) error {
+	switch {
+	case b.ports == nil:
+		f.emit(b.clauses, m...)
+	case len(b.ports) <= maxRanges:
+		for _, r := range b.ports {
+			f.emit(b.clauses, append([]Match{{Field: FieldPort, Ports: r}}, m...)...)
+		}
+	default:
+		set, err := f.portSet(b.ports)
+		if err != nil {
+			return err
+		}
+		f.emit(b.clauses, append(m, Match{Field: FieldPorts, Set: set})...)
 	}
-	set, err := f.portSet(b.ports)
-	if err != nil {
-		return err
-	}
-	f.emit(b.clauses, m, Match{Field: FieldPorts, Set: set})
 	return nil
 }
 

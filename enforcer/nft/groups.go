@@ -72,13 +72,21 @@ func (f *folder) groupSet(groups []uint32) (string, error) {
 		return name, err
 	}
 	lists := make([][]byte, len(groups))
+	n := 0
 	for i, g := range groups {
 		lists[i] = f.members[artifact.GroupID(g)][f.fam]
+		n += f.members.count(artifact.GroupID(g), f.fam)
 	}
-	f.table.Sets[name] = &Set{
+	if len(groups) > 1 {
+		if err := f.copying(n); err != nil {
+			return "", err
+		}
+	}
+	set := &Set{
 		Name: name, Comment: f.groupComment(groups), Key: KeyAddr, Family: f.fam,
 		Elements: mergeKeys(lists, f.fam.addrLen()),
 	}
+	f.table.Sets[name] = set
 	return name, nil
 }
 
@@ -135,6 +143,9 @@ func (f *folder) foldGroups(buckets []bucket) ([]bucket, error) {
 		return nil, err
 	}
 	if f.table.Sets[name] == nil {
+		if err := f.copying(total); err != nil {
+			return nil, err
+		}
 		f.table.Sets[name] = &Set{
 			Name: name, Key: KeyAddrPorts, Family: f.fam,
 			Comment:  f.groupComment(peers),

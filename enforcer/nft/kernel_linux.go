@@ -57,6 +57,7 @@ type Kernel struct {
 	conn *nftables.Conn // lasting; nil after an error
 	sock *netlink.Conn  // conn's socket
 	have *Table         // what is known to stand in the kernel; nil if unknown
+	last *Table         // what was rendered last
 }
 
 // Open connects to the kernel; it changes nothing. Close the Kernel after use:
@@ -117,11 +118,15 @@ func (k *Kernel) connect() error {
 // Sync makes the kernel enforce want. If it fails, what stood before stands
 // still, and the next Sync finds out what that is.
 func (k *Kernel) Sync(ctx context.Context, want *artifact.Ruleset) (Report, error) {
-	t, err := Render(want, k.node)
-	if err != nil {
-		return Report{}, err
+	// The digest is that of all that a table is made of.
+	if k.last == nil || want.Digest.IsZero() || k.last.Marker != newMarker(want, k.node) {
+		t, err := Render(want, k.node)
+		if err != nil {
+			return Report{}, err
+		}
+		k.last = t
 	}
-	return k.Apply(ctx, t)
+	return k.Apply(ctx, k.last)
 }
 
 // Apply is Sync for a rendered table.

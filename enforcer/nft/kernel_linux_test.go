@@ -71,3 +71,19 @@ func TestScriptEqualsLoad(t *testing.T) {
 		}
 	}
 }
+
+// Names that would be something else to the nft program are comments to it.
+func TestOddNames(t *testing.T) {
+	nfttest.NeedNft(t)
+	nfttest.Namespace(t)
+	k := open(t, "n1", nft.Options{})
+	for _, name := range oddNames {
+		rs := namedOddly(t, name)
+		if _, err := k.Sync(t.Context(), rs); err != nil {
+			t.Fatalf("%q: %v", name, err)
+		}
+		byKernel := listing(t)
+		nfttest.Nft(t, render(t, rs, "n1").Script(), "-f", "-")
+		sameTable(t, name, byKernel, listing(t))
+	}
+}

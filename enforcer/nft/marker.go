@@ -21,7 +21,7 @@ const markerSet = "marker"
 // Marker says what a table was rendered from. It is written in the same
 // transaction as the rest of the table.
 type Marker struct {
-	Layout     uint32 // version of the table's layout
+	Layout     uint16 // version of the table's layout
 	Generation uint64
 	Ruleset    artifact.Digest
 	Node       uint32 // hash of the node's name
@@ -51,7 +51,7 @@ func ParseMarker(s string) (Marker, error) {
 		bits int
 		set  func(uint64)
 	}{
-		{"layout=", 10, 32, func(v uint64) { m.Layout = uint32(v) }},
+		{"layout=", 10, 16, func(v uint64) { m.Layout = uint16(v) }},
 		{"gen=", 10, 64, func(v uint64) { m.Generation = v }},
 		{"node=", 16, 32, func(v uint64) { m.Node = uint32(v) }},
 	} {

@@ -52,40 +52,88 @@ func BenchmarkEstablished(b *testing.B) {
 	compare(b, layouts, func(*nfttest.Wire, testing.TB) {})
 }
 
-func newLayouts(b *testing.B) []*layout {
+// BenchmarkFolding is BenchmarkFirstPacket for pods with policies for several
+// different ports: as rules of their own, and folded into one.
+func BenchmarkFolding(b *testing.B) {
+	var s layouts
+	s.begin(b)
+	for _, n := range []int{2, 3, 4, 6, 10, 20} {
+		c := nfttest.Cluster{Local: 100, Remote: 9980, Groups: 499, PerPod: n, Ports: n}
+		for name, lookups := range map[string]int{"rules": n, "folded": 0} {
+			s.add(fmt.Sprintf("%d%s", n, name), c, func(rs *artifact.Ruleset) {
+				t, err := nft.RenderFolding(rs, "n1", lookups, 1<<16, 1<<16, 1<<16)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := open(b, "n1", nft.Options{}).Apply(b.Context(), t); err != nil {
+					b.Fatal(err)
+				}
+			})
+		}
+	}
+	compare(b, s.all, (*nfttest.Wire).Forget)
+}
+
+// layouts are made one after the other and measured in turns.
+type layouts struct {
+	b   *testing.B
+	all []*layout
+}
+
+// begin starts with connection tracking alone.
+func (s *layouts) begin(b *testing.B) {
 	nfttest.NeedNft(b)
 	nfttest.Namespace(b)
 	pin(b)
-	var layouts []*layout
-	add := func(name string, c nfttest.Cluster, load func(rs *artifact.Ruleset)) {
-		rs := c.Ruleset(b)
-		l := &layout{name: name}
-		l.wire = nfttest.NewWire(b, fmt.Sprintf("w%d", len(layouts)), func() { load(rs) })
-		l.frames = l.wire.Frames(0, allowedFlows(b, rs, c, perRound))
-		layouts = append(layouts, l)
-	}
-	enforce := func(rs *artifact.Ruleset) { sync(b, open(b, "n1", nft.Options{}), rs, nft.Replaced) }
-	track := func(*artifact.Ruleset) { nfttest.Nft(b, conntrackAlone, "-f", "-") }
-	cluster := func(local, perPod int) nfttest.Cluster {
-		return nfttest.Cluster{Local: local, Remote: 10_000, Groups: 500, PerPod: perPod, Ports: 10}
-	}
-	add("forward", cluster(100, 1), func(*artifact.Ruleset) {})
-	add(base, cluster(100, 1), track)
-	add("0", cluster(100, 0), enforce)
-	add("100", cluster(100, 1), enforce)
-	add("1000", cluster(100, 10), enforce)
-	add("10000", cluster(100, 100), enforce)
-	add("10000pods", cluster(10_000, 1), enforce)
-	add("50on1", cluster(1, 50), enforce)
-	return layouts
+	s.b = b
+	s.add(base, nfttest.Cluster{Local: 100, Remote: 9980, Groups: 499, PerPod: 1, Ports: 10}, func(*artifact.Ruleset) {
+		nfttest.Nft(b, conntrackAlone, "-f", "-")
+	})
 }
 
-// allowedFlows returns first packets of different connections that rs allows.
-func allowedFlows(t testing.TB, rs *artifact.Ruleset, c nfttest.Cluster, n int) []nfttest.Packet {
+func (s *layouts) add(name string, c nfttest.Cluster, load func(rs *artifact.Ruleset)) {
+	s.addPairs(name, c, perRound, load)
+}
+
+func (s *layouts) addPairs(name string, c nfttest.Cluster, pairs int, load func(rs *artifact.Ruleset)) {
+	rs := c.Ruleset(s.b)
+	l := &layout{name: name}
+	l.wire = nfttest.NewWire(s.b, fmt.Sprintf("w%d", len(s.all)), func() { load(rs) })
+	l.frames = l.wire.Frames(0, allowedFlows(s.b, rs, c, perRound, pairs))
+	s.all = append(s.all, l)
+}
+
+func newLayouts(b *testing.B) []*layout {
+	var s layouts
+	s.begin(b)
+	enforce := func(rs *artifact.Ruleset) { sync(b, open(b, "n1", nft.Options{}), rs, nft.Replaced) }
+	cluster := func(local, perPod int) nfttest.Cluster {
+		return nfttest.Cluster{Local: local, Remote: 9980, Groups: 499, PerPod: perPod, Ports: 10}
+	}
+	s.add("forward", cluster(100, 1), func(*artifact.Ruleset) {})
+	s.add("0", cluster(100, 0), enforce)
+	s.add("100", cluster(100, 1), enforce)
+	s.add("1000", cluster(100, 10), enforce)
+	s.add("10000", cluster(100, 100), enforce)
+	s.addPairs("10000-64pairs", cluster(100, 100), 64, enforce)
+	s.add("10000pods", cluster(10_000, 1), enforce)
+	s.add("50on1", cluster(1, 50), enforce)
+	return s.all
+}
+
+// allowedFlows returns n first packets of different connections that rs
+// allows, between so many distinct pairs of pods.
+func allowedFlows(t testing.TB, rs *artifact.Ruleset, c nfttest.Cluster, n, distinct int) []nfttest.Packet {
 	r := rand.New(rand.NewPCG(1, 1))
 	res := artifact.NewResolver(rs)
 	var out []nfttest.Packet
 	for len(out) < n {
+		if i := len(out); i >= distinct {
+			p := out[i-distinct]
+			p.ID = uint16(1024 + i)
+			out = append(out, p)
+			continue
+		}
 		src, dst := nfttest.RemoteAddr(r.IntN(c.Remote)), nfttest.LocalAddr(r.IntN(c.Local))
 		if c.PerPod > 0 { // a source that one of the pod's policies allows
 			policy := c.PerPod*int(dst.As4()[3]-1) + r.IntN(c.PerPod)

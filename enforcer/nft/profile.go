@@ -9,7 +9,7 @@ import (
 )
 
 // profile returns the verdict that hands over to the profile: goto its chain,
-// or return if it has nothing to say.
+// or what allows if it has nothing to say.
 func (r *renderer) profile(k profileKey) (Verdict, error) {
 	if v, ok := r.profiles[k]; ok {
 		return v, nil
@@ -26,10 +26,19 @@ func (r *renderer) profile(k profileKey) (Verdict, error) {
 	return v, nil
 }
 
+// allow returns the verdict for what this direction allows: from egress the
+// packet goes on to the destination's ingress, which has the last word.
+func (k profileKey) allow() Verdict {
+	if k.dir == artifact.Egress {
+		return Verdict{Kind: Return}
+	}
+	return Verdict{Kind: Accept}
+}
+
 // handOver returns the verdict that goes on with the rules.
 func (r *renderer) handOver(k profileKey, prefix string, rules []Rule) (Verdict, error) {
 	if len(rules) == 0 {
-		return Verdict{Kind: Return}, nil
+		return k.allow(), nil
 	}
 	name, err := r.hashed(prefix, fmt.Sprintf("%+v", rules))
 	if err != nil {
@@ -54,7 +63,7 @@ func (r *renderer) hashed(prefix, content string) (string, error) {
 }
 
 // tiers returns the rules for what the tiers say, one after the other. Falling
-// off their end means return: allowed.
+// off their end means allowed.
 func (r *renderer) tiers(k profileKey, tiers []artifact.TierID) ([]Rule, error) {
 	if len(tiers) == 0 {
 		if r.rs.Header.Default == artifact.Deny {
@@ -75,13 +84,14 @@ func (r *renderer) tiers(k profileKey, tiers []artifact.TierID) ([]Rule, error) 
 		if err != nil {
 			return nil, err
 		}
-		v := Verdict{Kind: Return}
+		v := k.allow()
 		switch c.verdict {
+		case artifact.Allow:
 		case artifact.Deny:
-			v.Kind = Drop
+			v = Verdict{Kind: Drop}
 		case artifact.Pass:
 			if len(conds) > 0 && len(conds[0].match) == 0 {
-				return trimReturns(append(rules, rest...)), nil
+				return k.trim(append(rules, rest...)), nil
 			}
 			if pass.Kind == NoVerdict && len(conds) > 0 {
 				prefix := fmt.Sprintf("%v%s_after_%v_", k.dir, k.fam.digit(), t.Kind)
@@ -97,7 +107,7 @@ func (r *renderer) tiers(k profileKey, tiers []artifact.TierID) ([]Rule, error) 
 				Comment: policyComment(r.rs, t.Kind.String()+": ", cond.rules),
 			})
 			if len(cond.match) == 0 {
-				return trimReturns(rules), nil // nothing gets past it
+				return k.trim(rules), nil // nothing gets past it
 			}
 		}
 	}
@@ -112,12 +122,13 @@ func (r *renderer) tiers(k profileKey, tiers []artifact.TierID) ([]Rule, error) 
 	default:
 		rules = append(rules, rest...)
 	}
-	return trimReturns(rules), nil
+	return k.trim(rules), nil
 }
 
-// trimReturns drops what happens at the end of a chain anyway.
-func trimReturns(rules []Rule) []Rule {
-	for len(rules) > 0 && rules[len(rules)-1].Verdict.Kind == Return {
+// trim drops rules that allow at the end of a chain: that is what happens there
+// anyway.
+func (k profileKey) trim(rules []Rule) []Rule {
+	for len(rules) > 0 && rules[len(rules)-1].Verdict == k.allow() {
 		rules = rules[:len(rules)-1]
 	}
 	return rules

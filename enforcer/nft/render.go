@@ -2,7 +2,9 @@ package nft
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -10,24 +12,12 @@ import (
 	"github.com/sluice-net/sluice/internal/artifact"
 )
 
-// Names of the fixed parts. The maps and the chains around them carry the
-// family's digit as well.
-const (
-	chainForward = "forward"
-	chainInput   = "input"
-	chainInvalid = "invalid"
-	chainFrom    = "from"
-	chainTo      = "to"
-	setLocal     = "local"
-	mapEgress    = "egress"
-	mapIngress   = "ingress"
-)
-
 // renderer builds one table.
 type renderer struct {
 	rs       *artifact.Ruleset
 	node     *artifact.Node
 	limits   limits
+	copies   int // that may still be made
 	table    *Table
 	members  members
 	profiles map[profileKey]Verdict
@@ -41,22 +31,37 @@ type profileKey struct {
 	fam     Family
 }
 
-// Render returns the table of one node for a valid ruleset. It fails if the
-// ruleset does not have the node. Equal rulesets give equal tables.
+// ErrUnknownNode means that the ruleset does not have the node.
+var ErrUnknownNode = errors.New("ruleset is not for this node")
+
+// Render returns the table of one node for a valid ruleset. It fails with
+// ErrUnknownNode if the ruleset does not have the node. Equal rulesets give
+// equal tables.
 func Render(rs *artifact.Ruleset, node string) (*Table, error) {
-	return render(rs, node, defaultLimits)
+	for _, lim := range levels[:len(levels)-1] {
+		t, err := render(rs, node, lim, maxCopies)
+		if !errors.Is(err, errManyCopies) {
+			return t, err
+		}
+	}
+	return render(rs, node, levels[len(levels)-1], math.MaxInt)
 }
 
-func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
+// errManyCopies means that a table would have more than its share of copies.
+var errManyCopies = errors.New("too many copies of addresses")
+
+// render returns the table, or errManyCopies.
+func render(rs *artifact.Ruleset, node string, lim limits, copies int) (*Table, error) {
 	nodes := rs.Membership.Nodes
 	i := slices.IndexFunc(nodes, func(n artifact.Node) bool { return n.Name == node })
 	if i < 0 {
-		return nil, fmt.Errorf("node %q is not in the ruleset, which has %s", node, listNodes(nodes))
+		return nil, fmt.Errorf("%w: no node %q, only %s", ErrUnknownNode, node, listNodes(nodes))
 	}
 	r := &renderer{
 		rs:     rs,
 		node:   &nodes[i],
 		limits: lim,
+		copies: copies,
 		table: &Table{
 			Marker: newMarker(rs, node),
 			Sets:   make(map[string]*Set),
@@ -68,9 +73,8 @@ func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
 	local := r.localEndpoints(artifact.NodeID(i))
 	r.members = newMembers(rs, r.wantedGroups(local))
 	r.addMarker()
-	r.addBase()
+	r.addBase(local)
 	for _, fam := range []Family{IPv4, IPv6} {
-		r.addLocal(fam, local)
 		if err := r.addMap(artifact.Egress, fam, local); err != nil {
 			return nil, err
 		}
@@ -79,6 +83,14 @@ func render(rs *artifact.Ruleset, node string, lim limits) (*Table, error) {
 		}
 	}
 	return r.table, nil
+}
+
+// copying notes that n addresses are copied into a set of their own.
+func (r *renderer) copying(n int) error {
+	if r.copies -= n; r.copies < 0 {
+		return errManyCopies
+	}
+	return nil
 }
 
 // listNodes names a few of the nodes.
@@ -134,76 +146,6 @@ func (r *renderer) wantedGroups(local []*artifact.Endpoint) map[artifact.GroupID
 
 func (r *renderer) addMarker() {
 	r.table.Sets[markerSet] = &Set{Name: markerSet, Key: KeyMark, Comment: r.table.Marker.String()}
-}
-
-func (r *renderer) addChain(c *Chain) { r.table.Chains[c.Name] = c }
-
-// addBase adds the chains that are the same for every ruleset.
-func (r *renderer) addBase() {
-	ctState := Rule{Match: []Match{{Field: FieldCTState}}}
-	local := func(fam Family, side Side, v Verdict) Rule {
-		return Rule{
-			Match:   []Match{{Field: FieldAddr, Family: fam, Side: side, Set: setLocal + fam.digit()}},
-			Verdict: v,
-			Counter: v.Kind == Drop,
-		}
-	}
-	forward := &Chain{Name: chainForward, Hook: HookForward, Rules: []Rule{ctState}}
-	input := &Chain{Name: chainInput, Hook: HookInput, Rules: []Rule{
-		ctState,
-		{Match: []Match{{Field: FieldLoopback}}, Verdict: Verdict{Kind: Accept}},
-		{Match: []Match{{Field: FieldNeighbour}}, Verdict: Verdict{Kind: Accept}},
-	}}
-	invalid := &Chain{Name: chainInvalid}
-	for _, fam := range []Family{IPv4, IPv6} {
-		from := Verdict{Kind: Jump, Chain: chainFrom + fam.digit()}
-		to := Verdict{Kind: Jump, Chain: chainTo + fam.digit()}
-		forward.Rules = append(forward.Rules, local(fam, Source, from), local(fam, Destination, to))
-		input.Rules = append(input.Rules, local(fam, Source, from))
-		drop := Verdict{Kind: Drop}
-		invalid.Rules = append(invalid.Rules, local(fam, Source, drop), local(fam, Destination, drop))
-		r.addChain(dispatch(from.Chain, fam, Source, mapEgress))
-		r.addChain(dispatch(to.Chain, fam, Destination, mapIngress))
-	}
-	r.addChain(forward)
-	r.addChain(input)
-	r.addChain(invalid)
-}
-
-// dispatch returns the chain that hands a packet over to its pod's profile.
-func dispatch(name string, fam Family, side Side, verdicts string) *Chain {
-	return &Chain{Name: name, Rules: []Rule{
-		{Match: []Match{{Field: FieldAddrMap, Family: fam, Side: side, Set: verdicts + fam.digit()}}},
-		{Counter: true, Verdict: Verdict{Kind: Drop}, Comment: "no pod of the ruleset has this address"},
-	}}
-}
-
-// addLocal adds the set of the addresses that the table governs: the node's
-// pod ranges and what its pods have outside of them.
-func (r *renderer) addLocal(fam Family, local []*artifact.Endpoint) {
-	var cidrs []artifact.AddrRange
-	for _, p := range r.node.PodCIDRs {
-		if familyOf(p.Addr()) == fam {
-			cidrs = append(cidrs, prefixRange(p))
-		}
-	}
-	cidrs = mergeRanges(cidrs)
-	elements := rangeElements(cidrs)
-	for _, e := range local {
-		for _, a := range e.Addresses {
-			// One element for each, also where they are neighbours: so that
-			// another pod never changes an element that is there.
-			if familyOf(a) == fam && !artifact.Block(cidrs).Contains(a) {
-				elements = appendAddr(appendAddr(elements, a), a)
-			}
-		}
-	}
-	name := setLocal + fam.digit()
-	r.table.Sets[name] = &Set{
-		Name: name, Key: KeyAddr, Family: fam, Interval: true,
-		Comment:  comment("addresses of pods of " + r.node.Name),
-		Elements: sortKeys(elements, 2*fam.addrLen()),
-	}
 }
 
 // addMap adds the verdict map from the local pods' addresses to the chains of

@@ -99,12 +99,7 @@ func (s *Set) elementText(e []byte) string {
 	}
 	if s.Key == KeyPorts || s.Key == KeyAddrPorts {
 		fields = append(fields, protocolText(low[0]))
-		l, h := binary.BigEndian.Uint16(low[4:]), binary.BigEndian.Uint16(high[4:])
-		if l == h {
-			fields = append(fields, fmt.Sprint(l))
-		} else {
-			fields = append(fields, fmt.Sprintf("%d-%d", l, h))
-		}
+		fields = append(fields, portsText(binary.BigEndian.Uint16(low[4:]), binary.BigEndian.Uint16(high[4:])))
 	}
 	return strings.Join(fields, " . ")
 }
@@ -116,6 +111,13 @@ func addrText(low, high []byte) string {
 		return l.String()
 	}
 	return fmt.Sprintf("%v-%v", l, h)
+}
+
+func portsText(low, high uint16) string {
+	if low == high {
+		return fmt.Sprint(low)
+	}
+	return fmt.Sprintf("%d-%d", low, high)
 }
 
 func protocolText(p uint8) string {
@@ -134,6 +136,7 @@ func protocolText(p uint8) string {
 func (c *Chain) script(b *strings.Builder) {
 	fmt.Fprintf(b, "\tchain %s {\n", c.Name)
 	switch c.Hook {
+	case HookNone:
 	case HookForward:
 		b.WriteString("\t\ttype filter hook forward priority filter - 10; policy accept;\n")
 	case HookInput:
@@ -177,6 +180,18 @@ func (m Match) String() string {
 	switch m.Field {
 	case FieldAddr:
 		return addr + " @" + m.Set
+	case FieldPrefix:
+		if m.Prefix.IsSingleIP() {
+			return addr + " " + m.Prefix.Addr().String()
+		}
+		return addr + " " + m.Prefix.String()
+	case FieldPort:
+		return protocolText(m.Ports.Protocol) + " dport " + portsText(m.Ports.Low, m.Ports.High)
+	case FieldFamily:
+		if m.Family == IPv6 {
+			return "meta nfproto ipv6"
+		}
+		return "meta nfproto ipv4"
 	case FieldPorts:
 		return "meta l4proto . th dport @" + m.Set
 	case FieldAddrPorts:

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/sluice-net/sluice/internal/artifact"
 )
 
 // TableName is the name of the table, of family inet.
@@ -168,9 +170,11 @@ type Rule struct {
 // Match is one condition on a packet.
 type Match struct {
 	Field  Field
-	Family Family // for fields with an address
-	Side   Side   // for fields with an address
-	Set    string // for fields that are looked up
+	Family Family             // for fields with an address
+	Side   Side               // for fields with an address
+	Set    string             // for fields that are looked up
+	Prefix netip.Prefix       // for FieldPrefix
+	Ports  artifact.PortRange // for FieldPort
 }
 
 // Field is what a match looks at. The zero value is invalid.
@@ -179,6 +183,9 @@ type Field uint8
 // The fields.
 const (
 	FieldAddr      Field = iota + 1 // address in Set
+	FieldPrefix                     // address in Prefix
+	FieldPort                       // protocol and destination port in Ports
+	FieldFamily                     // of this family
 	FieldPorts                      // protocol and destination port in Set
 	FieldAddrPorts                  // all three in Set
 	FieldAddrMap                    // address in the verdict map Set

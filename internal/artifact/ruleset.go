@@ -19,18 +19,31 @@ func (d Digest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
 // IsZero reports whether d is unset.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
-// The identifiers are indices into the tables of a Ruleset.
+// Indices into the tables of a Ruleset.
 type (
-	RuleID    uint32 // into Program.Rules
-	PortsID   uint32 // into Program.Ports; 0 is always the set of every protocol and port
-	BlockID   uint32 // into Program.Blocks
-	GroupID   uint32 // into Program.Groups
-	DomainID  uint32 // into Program.Domains
-	ClauseID  uint32 // into Program.Clauses
-	TierID    uint32 // into Program.Tiers
-	ProfileID uint32 // into Program.Profiles; 0 is always the profile without tiers
-	ClassID   uint32 // into Membership.Classes; 0 is always the class of no policy and no group
-	NodeID    int32  // into Membership.Nodes; -1 for none
+	// RuleID is an index into Program.Rules.
+	RuleID uint32
+	// PortsID is an index into Program.Ports; 0 is always the set of every
+	// protocol and port.
+	PortsID uint32
+	// BlockID is an index into Program.Blocks.
+	BlockID uint32
+	// GroupID is an index into Program.Groups.
+	GroupID uint32
+	// DomainID is an index into Program.Domains.
+	DomainID uint32
+	// ClauseID is an index into Program.Clauses.
+	ClauseID uint32
+	// TierID is an index into Program.Tiers.
+	TierID uint32
+	// ProfileID is an index into Program.Profiles; 0 is always the profile
+	// without tiers.
+	ProfileID uint32
+	// ClassID is an index into Membership.Classes; 0 is always the class of no
+	// policy and no group.
+	ClassID uint32
+	// NodeID is an index into Membership.Nodes; -1 for none.
+	NodeID int32
 )
 
 // NoNode is the NodeID of an endpoint that is not scheduled.

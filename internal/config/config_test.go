@@ -20,8 +20,10 @@ func TestLoad(t *testing.T) {
 		text, wrong string
 		want        Config
 	}{
-		{text: "rego: [segments]\nlint: {failOn: warning, disable: [NP202]}\ndefaultDeny: true\n",
-			want: Config{Rego: []string{"segments"}, DefaultDeny: true, Lint: Lint{FailOn: "warning", Disable: []string{"NP202"}}}},
+		{
+			text: "rego: [segments]\nlint: {failOn: warning, disable: [NP202]}\ndefaultDeny: true\n",
+			want: Config{Rego: []string{"segments"}, DefaultDeny: true, Lint: Lint{FailOn: "warning", Disable: []string{"NP202"}}},
+		},
 		{text: "lints: {}\n", wrong: "lints"},
 		{text: "lint: {failOn: sometimes}\n", wrong: "sometimes"},
 		{text: ":\n- {", wrong: "settings"},

@@ -38,6 +38,7 @@ func Run(s *model.Snapshot, rs *artifact.Ruleset) diag.List {
 		}
 		policies++
 		l.subject(p)
+		l.version(p)
 		for _, d := range model.Directions {
 			for j := range p.Sections[d].Rules {
 				l.rule(p, d, &p.Sections[d].Rules[j])
@@ -51,6 +52,7 @@ func Run(s *model.Snapshot, rs *artifact.Ruleset) diag.List {
 			Hint:    "lint the policies together with the manifests of the workloads",
 		})
 	}
+	l.ties()
 	l.defaultDeny()
 	l.dns()
 	return l.ds
@@ -158,8 +160,12 @@ func (l *linter) namedPort(p *model.Policy, d model.Direction, r *model.Rule, po
 	if has || !some { // without any destination, NP101 or NP102 says it
 		return
 	}
+	protocol := port.Protocol.String()
+	if port.Protocol == model.AnyProtocol {
+		protocol = "any protocol"
+	}
 	l.warn("NP109", cmp.Or(port.Pos, r.Pos), p.Ref(),
-		fmt.Sprintf("%s: no destination pod declares a port named %q for %v, so this port matches nothing", r.ID, port.Name, port.Protocol),
+		fmt.Sprintf("%s: no destination pod declares a port named %q for %s, so this port matches nothing", r.ID, port.Name, protocol),
 		"name the port in the destination's container ports, or use its number")
 }
 

@@ -44,10 +44,17 @@ func Text(w io.Writer, ds diag.List, colour bool) error {
 	if errs+warns == 0 {
 		b.WriteString("no findings\n")
 	} else {
-		fmt.Fprintf(&b, "%d errors, %d warnings\n", errs, warns)
+		fmt.Fprintf(&b, "%s, %s\n", count(errs, "error"), count(warns, "warning"))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // Report is lint's JSON output. SchemaVersion changes when a field changes its

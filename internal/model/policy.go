@@ -24,7 +24,7 @@ type Policy struct {
 	// order of policies, and is no part of Ref.
 	Part     string
 	Tier     Tier
-	Priority int32 // lower first; 0 in TierNamespace
+	Priority int32 // lower first; 0 in TierNamespace, 1001 for a kind of TierBaseline that has none
 	Subject  Subject
 	Sections [2]Section // indexed by Direction
 	Pos      diag.Pos

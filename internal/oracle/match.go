@@ -97,9 +97,15 @@ func matchesPort(p *model.Port, q *question) bool {
 	})
 }
 
+// Selects reports whether a pair of selectors matches the pod. It says nothing
+// about whether policies govern the pod at all.
+func (e *Evaluator) Selects(ns model.NamespaceMatch, pods model.Selector, pod *model.Pod) bool {
+	return e.inNamespace(ns, pod) && matchesLabels(pods, pod.Labels)
+}
+
 // selects reports whether a policy governs the pod.
 func (e *Evaluator) selects(s *model.Subject, pod *model.Pod) bool {
-	return e.inNamespace(s.Namespaces, pod) && matchesLabels(s.Pods, pod.Labels)
+	return e.Selects(s.Namespaces, s.Pods, pod)
 }
 
 // inNamespace reports whether the pod's namespace is one that m selects. NP: a
@@ -109,11 +115,20 @@ func (e *Evaluator) inNamespace(m model.NamespaceMatch, pod *model.Pod) bool {
 	if m.Name != "" {
 		return m.Name == pod.Namespace
 	}
-	// docs: the control plane sets a label with the name on every namespace.
-	labels := model.Labels{}
-	maps.Copy(labels, e.namespaces[pod.Namespace])
-	labels[model.NamespaceNameLabel] = pod.Namespace
+	labels, ok := e.namespaces[pod.Namespace]
+	if !ok {
+		labels = namespaceLabels(pod.Namespace, nil)
+	}
 	return matchesLabels(m.Selector, labels)
+}
+
+// namespaceLabels returns the labels that a namespace has. docs: the control
+// plane sets a label with the name on every namespace.
+func namespaceLabels(name string, written model.Labels) model.Labels {
+	labels := model.Labels{}
+	maps.Copy(labels, written)
+	labels[model.NamespaceNameLabel] = name
+	return labels
 }
 
 // matchesLabels: LabelSelector: requirements are ANDed, and an empty selector

@@ -101,6 +101,9 @@ type Evaluator struct {
 	nodes      map[string]*model.Node
 	owners     map[netip.Addr]End
 	tiers      map[model.Tier][]*model.Policy // each in the order of evaluation
+	// networkPolicies are those of the namespace tier, by the namespace that
+	// they are in and govern.
+	networkPolicies map[string][]*model.Policy
 }
 
 // New prepares an evaluator: names and addresses to look up, and each tier's
@@ -112,9 +115,11 @@ func New(s *model.Snapshot, o Options) *Evaluator {
 		nodes:      map[string]*model.Node{},
 		owners:     map[netip.Addr]End{},
 		tiers:      map[model.Tier][]*model.Policy{},
+
+		networkPolicies: map[string][]*model.Policy{},
 	}
 	for i := range s.Namespaces {
-		e.namespaces[s.Namespaces[i].Name] = s.Namespaces[i].Labels
+		e.namespaces[s.Namespaces[i].Name] = namespaceLabels(s.Namespaces[i].Name, s.Namespaces[i].Labels)
 	}
 	for i := range s.Nodes {
 		n := &s.Nodes[i]
@@ -140,6 +145,10 @@ func New(s *model.Snapshot, o Options) *Evaluator {
 	}
 	for _, policies := range e.tiers {
 		slices.SortFunc(policies, evaluationOrder)
+	}
+	for _, p := range e.tiers[model.TierNamespace] {
+		ns := p.Subject.Namespaces.Name
+		e.networkPolicies[ns] = append(e.networkPolicies[ns], p)
 	}
 	return e
 }

@@ -86,7 +86,7 @@ func (e *Evaluator) ordered(tier model.Tier, q *question) *Decision {
 // is final for the pods it selects, and Baseline is not asked about them.
 func (e *Evaluator) namespaceTier(q *question) *Decision {
 	var isolating, allowing []Because
-	for _, policy := range e.tiers[model.TierNamespace] {
+	for _, policy := range e.networkPolicies[q.subject.pod.Namespace] {
 		// NP: policyTypes lists the directions that the policy relates to;
 		// rules for another direction have no effect.
 		section := &policy.Sections[q.direction]

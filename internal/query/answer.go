@@ -30,25 +30,48 @@ type Decision struct {
 // Eval answers q. It fails when q names nothing that is there, or when pods of
 // one workload would get different answers.
 func (e *Evaluator) Eval(q Query) (Answer, error) {
-	flows, err := e.flows(q)
+	all, err := e.Results(q)
 	if err != nil {
 		return Answer{}, err
 	}
-	first := e.rs.Decide(flows[0])
-	for _, f := range flows[1:] {
-		if r := e.rs.Decide(f); !sameVerdicts(r, first) {
-			return Answer{}, fmt.Errorf(
-				"pods of one workload differ: %s -> %s is %v, %s -> %s is %v: ask for pods",
-				e.name(flows[0].Src), e.name(flows[0].Dst), first.Verdict,
-				e.name(f.Src), e.name(f.Dst), r.Verdict)
-		}
-	}
+	first := all[0]
 	return Answer{
 		Verdict: first.Verdict.String(),
 		Egress:  e.decision(first.Egress),
 		Ingress: e.decision(first.Ingress),
 	}, nil
 }
+
+// Results returns the outcomes that q stands for: one, or for workloads one
+// for each pair of their pods, which all have the verdicts of the first. It
+// fails where Eval does.
+func (e *Evaluator) Results(q Query) ([]artifact.Result, error) {
+	flows, err := e.flows(q)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]artifact.Result, len(flows))
+	for i, f := range flows {
+		all[i] = e.rs.Decide(f)
+		if !sameVerdicts(all[i], all[0]) {
+			return nil, fmt.Errorf(
+				"pods of one workload differ: %s -> %s is %v, %s -> %s is %v: ask for pods",
+				e.name(flows[0].Src), e.name(flows[0].Dst), all[0].Verdict,
+				e.name(f.Src), e.name(f.Dst), all[i].Verdict)
+		}
+	}
+	return all, nil
+}
+
+// Check returns why x, which stands in the named field, is no end of a
+// connection.
+func (e *Evaluator) Check(field string, x End) error {
+	_, err := e.ends(field, x)
+	return err
+}
+
+// Describe returns d as answers have it; nil for nil.
+func (e *Evaluator) Describe(d *artifact.Decision) *Decision { return e.decision(d) }
 
 func sameVerdicts(a, b artifact.Result) bool {
 	same := func(x, y *artifact.Decision) bool {

@@ -20,7 +20,6 @@ var outOfScope = []struct {
 	why  string
 	what *regexp.Regexp
 }{
-	{"cluster-wide policies", regexp.MustCompile(`(?m)^\s*-?\s*kind: *(AdminNetworkPolicy|BaselineAdminNetworkPolicy|ClusterNetworkPolicy)\b`)},
 	{"several networks for a pod", regexp.MustCompile(`(?m)^\s*-?\s*kind: *(UserDefinedNetwork|ClusterUserDefinedNetwork|NetworkAttachmentDefinition|MultiNetworkPolicy)\b`)},
 	{"virtual machines", regexp.MustCompile(`(?m)^\s*-?\s*kind: *VirtualMachine\b`)},
 }

@@ -43,9 +43,18 @@ func onHostNetwork(s *model.Snapshot, p Peer) bool {
 
 // repairs put right what the API server would refuse and the list's author
 // read anyway.
-var repairs = map[string]struct{ file, from, to, why string }{
+var repairs = map[string]repair{
 	"netpol_named_port_test": {
 		file: "pods.yaml", from: "containerport:", to: "containerPort:",
 		why: "containerPort is required, and field names have exactly one spelling",
 	},
+	"example_pods_w_same_owner_and_labels_gap_anp_good":  kindlessOwner,
+	"example_pods_w_same_owner_and_labels_gap_banp_good": kindlessOwner,
+}
+
+type repair struct{ file, from, to, why string }
+
+var kindlessOwner = repair{
+	file: "pods.yaml", from: "- name: internal-security", to: "- kind: Pod\n      name: internal-security",
+	why: "an owner reference must have a kind",
 }

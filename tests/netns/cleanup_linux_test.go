@@ -53,9 +53,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 	privileged(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	// The first cluster makes what the process keeps: pollers, caches.
-	build(t)
+	useCluster(t)
 	before := traces(t)
-	build(t)
+	useCluster(t)
 	after := traces(t)
 	for what := range after {
 		if !slices.Equal(before[what], after[what]) {
@@ -67,10 +67,10 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 }
 
-// build builds, uses and closes a cluster.
-func build(t *testing.T) {
+// useCluster builds, uses and closes a cluster.
+func useCluster(t *testing.T) {
 	t.Helper()
-	dir, err := testbed.FindPlugins(os.Getenv("SLUICE_CNI_PLUGINS"), plugins)
+	dir, err := testbed.FindPlugins(os.Getenv("SLUICE_CNI_BIN"), plugins)
 	if err != nil {
 		t.Skip(err)
 	}

@@ -34,7 +34,7 @@ func cluster(t testing.TB, cfg testbed.Config) *testbed.Cluster {
 	t.Helper()
 	privileged(t)
 	if cfg.Wiring != testbed.Plain {
-		dir, err := testbed.FindPlugins(os.Getenv("SLUICE_CNI_PLUGINS"), plugins)
+		dir, err := testbed.FindPlugins(os.Getenv("SLUICE_CNI_BIN"), plugins)
 		if err != nil {
 			t.Skip(err)
 		}

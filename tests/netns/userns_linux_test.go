@@ -10,15 +10,15 @@ import (
 // inUserNamespace marks the child of TestInUserNamespace.
 const inUserNamespace = "SLUICE_TEST_USERNS"
 
-// The testbed works without root: its tests pass as the root of a user
+// Testbed, enforcement and demo work without root: their tests pass as the root of a user
 // namespace, which anybody may make on most machines.
 func TestInUserNamespace(t *testing.T) {
 	if os.Getenv(inUserNamespace) != "" {
-		t.Skip("in it already")
+		t.Skip("in a user namespace already")
 	}
 	cmd := exec.Command(os.Args[0], "-test.v", "-test.run",
-		"^(TestEverythingReachesEverything|TestFirewallIsSeen|TestCloseLeavesNothing)$")
-	cmd.Env = append(os.Environ(), inUserNamespace+"=1")
+		"^(TestEverythingReachesEverything|TestFirewallIsSeen|TestCloseLeavesNothing|TestKernelAgreesWithOracleAndArtifact|TestDemo)$")
+	cmd.Env = append(os.Environ(), inUserNamespace+"=1", sluicedPath+"="+sluiced(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}},

@@ -22,6 +22,7 @@ import (
 	"github.com/sluice-net/sluice/internal/oracle/cases"
 	"github.com/sluice-net/sluice/internal/oracle/gen"
 	"github.com/sluice-net/sluice/internal/oracle/shrink"
+	"github.com/sluice-net/sluice/internal/verify"
 	"github.com/sluice-net/sluice/tests/property"
 )
 
@@ -156,7 +157,7 @@ func report(t *testing.T, n uint64, snapshot *model.Snapshot, c oracle.Connectio
 		return built.Check(c)
 	}
 	small, q := shrink.Shrink(snapshot, c, func(s *model.Snapshot, c oracle.Connection) bool {
-		return property.SameKind(wrong, check(s, c))
+		return verify.SameKind(wrong, check(s, c))
 	}, 3000)
 	wrong = check(small, q)
 	dir := filepath.Join(os.TempDir(), "sluice-property", fmt.Sprintf("seed-%d", n))

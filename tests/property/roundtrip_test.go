@@ -17,8 +17,8 @@ import (
 // TestManifestsMeanTheSame writes generated clusters as manifests, reads them
 // back, and asks both snapshots and the compiled ruleset the same questions.
 func TestManifestsMeanTheSame(t *testing.T) {
-	for n := range uint64(200) {
-		s := gen.Cluster(gen.Options{Seed: n, Dense: n%5 == 0})
+	for n := range uint64(300) {
+		s := gen.Cluster(gen.Options{Seed: n, Tiers: n%3 != 0, Spoken: true, Dense: n%5 == 0})
 		loaded := reload(t, s)
 		if loaded == nil {
 			t.Fatalf("seed %d: the manifests do not load", n)

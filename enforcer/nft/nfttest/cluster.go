@@ -15,7 +15,7 @@ type Cluster struct {
 	Local, Remote int // pods
 	Groups        int // the remote pods, and the local ones, are spread over these
 	// PerPod policies isolate each local pod for ingress; each allows one
-	// group one port. The policies of every pod are its own, so that there
+	// group one UDP port. The policies of every pod are its own, so that there
 	// are Local*PerPod.
 	PerPod int
 	Ports  int // different ports that policies allow; default 1
@@ -38,7 +38,7 @@ func (c Cluster) Builder() (*Builder, artifact.ClassID) {
 	b := New()
 	ports := make([]artifact.PortsID, max(1, c.Ports))
 	for i := range ports {
-		ports[i] = b.Ports(TCP(uint16(8000+i)), UDP(uint16(8000+i)))
+		ports[i] = b.Ports(UDP(uint16(8000 + i)))
 	}
 	group := func(i int) string { return fmt.Sprintf("app=%d", i%max(1, c.Groups)) }
 	var remote []artifact.ClassID

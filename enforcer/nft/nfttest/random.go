@@ -43,7 +43,7 @@ func Random(t testing.TB, seed uint64) *artifact.Ruleset {
 	n1 := b.Node("n1", nodeClass, []string{"172.16.0.1", "fd16::1"}, "10.244.1.0/24", "fd44:1::/64")
 	n2 := b.Node("n2", 0, []string{"172.16.0.2", "fd16::2"}, "10.244.2.0/24", "fd44:2::/64")
 	for i := range 12 {
-		if r.IntN(4) == 0 {
+		if i != 8 && r.IntN(4) == 0 {
 			continue
 		}
 		node, third := n1, byte(1)
@@ -55,7 +55,10 @@ func Random(t testing.TB, seed uint64) *artifact.Ruleset {
 		}
 		v4 := netip.AddrFrom4([4]byte{10, 244, third, byte(2 + i)})
 		v6 := netip.AddrFrom16([16]byte{0: 0xfd, 1: 0x44, 3: third, 15: byte(2 + i)})
-		addrs := [][]netip.Addr{{v4, v6}, {v4}, {v6}, {v6, v4}}[r.IntN(4)]
+		addrs := [][]netip.Addr{{v4, v6}, {v6, v4}, {v4}, {v6}}[r.IntN(4)]
+		if i == 8 {
+			addrs = []netip.Addr{v4, v6}
+		}
 		b.PodAt(fmt.Sprintf("pod%d", i), node, classes[r.IntN(len(classes))], addrs...)
 	}
 	return b.Ruleset(t)
@@ -91,6 +94,7 @@ func (g *generator) profile(dir artifact.Direction) artifact.ProfileID {
 			verdicts, end = verdicts[:1], artifact.Deny
 		case artifact.TierBaseline:
 			verdicts = verdicts[:2]
+		default: // any verdict
 		}
 		var clauses []Clause
 		for i := range g.r.IntN(9) {

@@ -42,6 +42,7 @@ func with(p model.Policy, d model.Direction, rules ...model.Rule) model.Policy {
 func ingress(p model.Policy, rules ...model.Rule) model.Policy {
 	return with(p, model.Ingress, rules...)
 }
+
 func egress(p model.Policy, rules ...model.Rule) model.Policy { return with(p, model.Egress, rules...) }
 
 // without returns the policy with the direction's rules kept and not applied.

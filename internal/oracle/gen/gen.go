@@ -18,6 +18,8 @@ type Options struct {
 	Seed  uint64
 	Tiers bool // admin, segment and baseline policies too
 	Dense bool // several times as many pods, policies, rules and peers
+	// Spoken makes it what manifests can say, and what follows from them.
+	Spoken bool
 }
 
 // upTo returns n, or more for a dense cluster.
@@ -39,6 +41,9 @@ func Cluster(o Options) *model.Snapshot {
 	g.networkPolicies()
 	if o.Tiers {
 		g.orderedPolicies()
+	}
+	if o.Spoken {
+		g.spoken()
 	}
 	// A namespace that is not in the input has its name and nothing else.
 	if g.chance(5) {

@@ -41,8 +41,10 @@ func everyKind() *model.Snapshot {
 					Except: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 				}},
 				Ports: []model.Port{
-					{Protocol: model.TCP, Low: 80, High: 80}, {Protocol: model.UDP, Low: 1, High: 9},
-					{Protocol: model.SCTP, High: 65535}, {Protocol: model.TCP, Name: "http"},
+					{Protocol: model.TCP, Low: 80, High: 80},
+					{Protocol: model.UDP, Low: 1, High: 9},
+					{Protocol: model.SCTP, High: 65535},
+					{Protocol: model.TCP, Name: "http"},
 				},
 			}}},
 		},

@@ -69,7 +69,7 @@ func onThread(fn func() error) (err error) {
 		return err
 	}
 	defer func() {
-		defer back.Close()
+		defer back.Close() //nolint:errcheck // only a handle
 		if e := unix.Setns(int(back.Fd()), unix.CLONE_NEWNET); e != nil {
 			// Left locked, the thread ends with its goroutine instead of
 			// running others in the wrong namespace.
