@@ -38,6 +38,7 @@ type job struct {
 	pos     diag.Pos
 	file    string
 
+	thorough bool // check it on many connections
 	elements []*compiled
 	bound    map[unknown]bool
 	diags    diag.List
@@ -70,7 +71,10 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 
 	// One rule after the other: see transforming.
 	transforming.Lock()
-	undo := instrument(m.compiler)
+	undo := func() {}
+	if !m.unmarked {
+		undo = instrument(m.compiler)
+	}
 	for _, j := range jobs {
 		m.translate(ctx, j, inv, txn, budget)
 	}
@@ -82,8 +86,9 @@ func (m *Modules) Compile(ctx context.Context, inv *Inventory) ([]model.Policy, 
 	}
 	if valid {
 		budget = newBudget(m, jobs, 2)
+		rules := thorough(jobs)
 		transforming.RLock()
-		parallel(jobs, func(j *job) { m.validate(ctx, j, inv, txn, budget, len(jobs)) })
+		parallel(jobs, func(j *job) { m.validate(ctx, j, inv, txn, budget, rules) })
 		transforming.RUnlock()
 	}
 	var out []model.Policy

@@ -324,7 +324,7 @@ func TestDisagreement(t *testing.T) {
 			}
 		}
 	}
-	m.validate(ctx, j, inv, txn, newBudget(m, []*job{j}, 1), 1)
+	m.validate(ctx, j, inv, txn, newBudget(m, []*job{j}, 1), thorough([]*job{j}))
 	expect(t, j.diags, codeDisagree, `TCP port 81, the rule gives nothing and the policy r`)
 }
 

@@ -30,6 +30,7 @@ type Modules struct {
 	fallback    model.Verdict // of the tier; Pass unless set
 	fallbackPos diag.Pos
 
+	unmarked bool // for tests: let partial evaluation lose what it loses
 	diags    diag.List
 	compiler *ast.Compiler // nil when the modules do not compile together
 	store    storage.Store

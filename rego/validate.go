@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,14 +20,36 @@ import (
 )
 
 // How many connections are tried. Evaluation costs as much as a rule has
-// disjuncts, so rules over much data get fewer.
+// disjuncts, so rules over much data get fewer; and rules that differ in
+// constants only are tried thoroughly a few times.
 const (
-	minWitnesses   = 12
+	fewWitnesses   = 12
 	maxWitnesses   = 200
-	allWitnesses   = 24_000  // of all rules together, about
+	allWitnesses   = 40_000  // of all rules that are tried thoroughly together, about
 	costPerRule    = 160_000 // witnesses times disjuncts of one rule, about
 	representative = 12      // conjunctions of one rule that witnesses are made for
+	alike          = 8       // rules of one shape that are tried thoroughly
 )
+
+// shape is the text of a rule without its constants.
+func shape(r *ast.Rule) string {
+	return constant.ReplaceAllString(r.Head.Key.String()+" "+r.Body.String(), "?")
+}
+
+var constant = regexp.MustCompile(`__local[0-9]+__|"(?:[^"\\]|\\.)*"|\b[0-9]+\b`)
+
+// thorough marks the first rules of each shape and returns how many those are.
+func thorough(jobs []*job) int {
+	seen, n := map[string]int{}, 0
+	for _, j := range jobs {
+		k := shape(j.rule)
+		if seen[k]++; seen[k] <= alike {
+			j.thorough = true
+			n++
+		}
+	}
+	return n
+}
 
 // validate compares a rule's policies with full evaluation of the rule.
 func (m *Modules) validate(ctx context.Context, j *job, inv *Inventory, txn storage.Transaction, budget *budget, rules int) {
@@ -36,8 +59,10 @@ func (m *Modules) validate(ctx context.Context, j *job, inv *Inventory, txn stor
 	for _, c := range j.elements {
 		conjs = append(conjs, c.conjs...)
 	}
-	limit := min(maxWitnesses, allWitnesses/max(rules, 1), costPerRule/max(len(conjs), 1))
-	limit = max(limit, minWitnesses)
+	limit := fewWitnesses
+	if j.thorough {
+		limit = max(limit, min(maxWitnesses, allWitnesses/max(rules, 1), costPerRule/max(len(conjs), 1)))
+	}
 	for u := range j.bound {
 		if u.field == fieldNamespace && len(inv.values(u)) == 1 {
 			return // worked out for no namespace at all: there is no pod

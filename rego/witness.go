@@ -14,6 +14,8 @@ import (
 // values that are tried.
 type factor struct {
 	end     endID // that it is about, or noEnd
+	kind    bool  // it is the kind of the end; the first option is a pod
+	label   bool  // the last option is that the label is absent
 	options int
 	// set gives the connection the option.
 	set func(p *point, option int)
@@ -51,8 +53,9 @@ func (m *Modules) newSpace(j *job, inv *Inventory, conjs []conj) *space {
 	for _, e := range []endID{srcEnd, dstEnd} {
 		s.kind(e)
 	}
-	for _, u := range m.unknownsOf(j, conjs) {
-		s.label(u, conjs, inv, j.bound[u])
+	keys, texts := m.mentioned(j.rule)
+	for _, u := range unknownsOf(j, conjs, keys) {
+		s.label(u, conjs, texts, inv, j.bound[u])
 	}
 	for _, e := range []endID{srcEnd, dstEnd} {
 		s.address(e, conjs, inv)
@@ -65,6 +68,7 @@ func (s *space) kind(e endID) {
 	names := []string{KindPod, KindNode, KindIP}
 	s.factors = append(s.factors, factor{
 		end:     e,
+		kind:    true,
 		options: len(names),
 		set:     func(p *point, i int) { p.kind[e] = names[i] },
 		satisfies: func(c *conj, i int) bool {
@@ -78,7 +82,10 @@ func (s *space) kind(e endID) {
 const maxValues = 6
 
 // label adds a label, or the name of a namespace.
-func (s *space) label(u unknown, conjs []conj, inv *Inventory, bound bool) {
+//
+// Its values are those of the alternatives; of a label that they do not
+// mention, the texts of the rule.
+func (s *space) label(u unknown, conjs []conj, texts []string, inv *Inventory, bound bool) {
 	isName := u.field == fieldNamespace || u.field == fieldNamespaceLabel && u.key == model.NamespaceNameLabel
 	var values []string
 	add := func(v string) {
@@ -92,6 +99,11 @@ func (s *space) label(u unknown, conjs []conj, inv *Inventory, bound bool) {
 			if _, ok := slices.BinarySearch(known, v); (ok || !bound) && len(values) < maxValues {
 				add(v)
 			}
+		}
+	}
+	if len(values) == 0 && !bound {
+		for _, v := range texts[:min(len(texts), maxValues)] {
+			add(v)
 		}
 	}
 	if bound {
@@ -114,6 +126,7 @@ func (s *space) label(u unknown, conjs []conj, inv *Inventory, bound bool) {
 	}
 	s.factors = append(s.factors, factor{
 		end:     u.end,
+		label:   !isName,
 		options: max(options, 1),
 		set: func(p *point, i int) {
 			switch {
@@ -363,28 +376,53 @@ func (s *space) witnesses(conjs []conj, limit int, seed uint64) [][]int {
 		add(bases[0])
 	}
 	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // witnesses, not secrets
-	for _, b := range bases {
-		for i, f := range s.factors {
-			for o := range f.options {
-				if len(out) >= limit {
-					return out
-				}
-				was := b[i]
-				b[i] = o
-				add(b)
-				b[i] = was
+	for _, v := range s.variations() {
+		for _, b := range bases {
+			if len(out) >= limit {
+				return out
 			}
+			was := b[v.factor]
+			b[v.factor] = v.option
+			add(b)
+			b[v.factor] = was
 		}
 	}
-	for tries := 0; tries < 2*limit && len(out) < limit; tries++ {
+	for tries := 0; tries < 3*limit && len(out) < limit; tries++ {
 		c := slices.Clone(bases[dice.IntN(len(bases))])
-		for range 2 + dice.IntN(2) {
-			i := dice.IntN(len(c))
-			c[i] = dice.IntN(s.factors[i].options)
+		if tries%2 == 0 {
+			for range 2 + dice.IntN(2) {
+				i := dice.IntN(len(c))
+				c[i] = dice.IntN(s.factors[i].options)
+			}
+		} else { // anything, mostly between pods, and traffic as it was
+			for i, f := range s.factors {
+				if f.end != noEnd && (!f.kind || dice.IntN(4) == 0) {
+					c[i] = dice.IntN(f.options)
+				}
+			}
 		}
 		add(c)
 	}
 	return out
+}
+
+// variation gives one factor one option.
+type variation struct{ factor, option int }
+
+// variations lists every option of every factor, absent labels first: whether
+// a label has to be there is what compiling gets wrong most easily.
+func (s *space) variations() []variation {
+	var first, then []variation
+	for i, f := range s.factors {
+		for o := range f.options {
+			if f.label && o == f.options-1 {
+				first = append(first, variation{i, o})
+			} else {
+				then = append(then, variation{i, o})
+			}
+		}
+	}
+	return append(first, then...)
 }
 
 // maxKeys is how many label keys of the source are tried that its compiled
@@ -394,12 +432,9 @@ const maxKeys = 6
 // unknownsOf returns the labels and names that the alternatives look at, and
 // those that the text of the rule and its helpers mentions: partial evaluation
 // may have lost one.
-func (m *Modules) unknownsOf(j *job, conjs []conj) []unknown {
-	seen := map[unknown]bool{}
+func unknownsOf(j *job, conjs []conj, mentioned []string) []unknown {
+	seen := map[unknown]bool{{end: srcEnd, field: fieldNamespace}: true, {end: dstEnd, field: fieldNamespace}: true}
 	add := func(u unknown) {
-		if u.field == fieldNamespaceLabel && u.key == model.NamespaceNameLabel {
-			u = unknown{end: u.end, field: fieldNamespaceLabel, key: u.key}
-		}
 		if u.field == fieldLabel || u.field == fieldNamespace || u.field == fieldNamespaceLabel {
 			seen[u] = true
 		}
@@ -412,14 +447,10 @@ func (m *Modules) unknownsOf(j *job, conjs []conj) []unknown {
 	for u := range j.bound {
 		add(u)
 	}
-	keys := 0
-	for _, k := range m.keysOf(j.rule) {
+	for _, k := range mentioned[:min(len(mentioned), maxKeys)] {
 		for _, e := range []endID{srcEnd, dstEnd} {
 			for _, f := range []field{fieldLabel, fieldNamespaceLabel} {
-				if u := (unknown{end: e, field: f, key: k}); !seen[u] && keys < 4*maxKeys {
-					keys++
-					add(u)
-				}
+				add(unknown{end: e, field: f, key: k})
 			}
 		}
 	}
@@ -431,16 +462,23 @@ func (m *Modules) unknownsOf(j *job, conjs []conj) []unknown {
 	return out
 }
 
-// keysOf returns strings in references of the rule and of what it calls that
-// may be keys of labels.
-func (m *Modules) keysOf(rule *ast.Rule) []string {
-	keys, rules := map[string]bool{}, map[*ast.Rule]bool{}
+// mentioned returns what the text of a rule and of what it calls has: strings
+// in references that may be keys of labels, and strings that may be values.
+func (m *Modules) mentioned(rule *ast.Rule) (keys, texts []string) {
+	keySet, textSet, rules := map[string]bool{}, map[string]bool{}, map[*ast.Rule]bool{}
 	var visit func(r *ast.Rule)
 	visit = func(r *ast.Rule) {
 		if rules[r] || len(rules) > 200 {
 			return
 		}
 		rules[r] = true
+		ast.WalkTerms(r, func(t *ast.Term) bool {
+			if s, ok := t.Value.(ast.String); ok && validLabelValue(string(s)) {
+				textSet[string(s)] = true
+			}
+			_, isRef := t.Value.(ast.Ref)
+			return isRef // its strings are keys
+		})
 		ast.WalkRefs(r, func(ref ast.Ref) bool {
 			if ref.HasPrefix(ast.DefaultRootRef) {
 				for _, next := range m.compiler.GetRules(ref) {
@@ -457,12 +495,12 @@ func (m *Modules) keysOf(rule *ast.Rule) []string {
 				_, local := ref[0].Value.(ast.Var)
 				local = local && !ref.HasPrefix(ast.InputRootRef)
 				if previous == "labels" || local && i == 0 && !slices.Contains([]string{"labels", "namespace", "kind", "ip", "name"}, string(s)) {
-					keys[string(s)] = true
+					keySet[string(s)] = true
 				}
 			}
 			return false
 		})
 	}
 	visit(rule)
-	return sortedKeys(keys)
+	return sortedKeys(keySet), sortedKeys(textSet)
 }
