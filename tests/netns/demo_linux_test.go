@@ -24,16 +24,17 @@ func runDemo(t *testing.T, sluiced string) (string, error) {
 	return out.String(), err
 }
 
-// Every pair of the shop's workloads, before and after two changes.
+// Every pair of the shop's workloads, before and after three changes.
 func TestDemo(t *testing.T) {
 	out, err := runDemo(t, sluiced(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"7,200 of 7,200 connections as compiled",
+		"9,600 of 9,600 connections as compiled",
 		"report -> orders http 8081/TCP is let through after",
 		"tenant -> catalog http 3550/TCP is dropped after",
+		"tenant -> outside https 443/TCP is dropped after",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the demo does not say %q", want)
