@@ -49,6 +49,8 @@ func (m *Modules) Test(ctx context.Context) ([]TestResult, diag.List) {
 		return nil, ds
 	}
 	defer store.Abort(ctx, txn)
+	transforming.Lock() // the runner compiles
+	defer transforming.Unlock()
 	results, err := tester.NewRunner().
 		SetDefaultRegoVersion(ast.RegoV1).
 		SetCompiler(c).
