@@ -551,42 +551,10 @@ func (t *residual) member(args []*ast.Term, at *ast.Location) (formula, error) {
 			b, ok := e.Value.(*ast.Array)
 			return !ok || b.Len() != a.Len()
 		})
-		var defined all
-		for _, ref := range inputRefs(args[0]) {
-			f, err := t.defined(ref, at)
-			if err != nil {
-				return nil, err
-			}
-			defined = append(defined, f)
-		}
-		var out some
-		for _, e := range list {
-			f, err := t.compare(false, []*ast.Term{args[0], e}, at)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, f)
-		}
-		return append(defined, out), nil
+		return t.oneOf(args[0], args[0], list, at)
 	}
 	if o.constant != nil {
-		var defined all
-		for _, ref := range inputRefs(args[1]) {
-			f, err := t.defined(ref, at)
-			if err != nil {
-				return nil, err
-			}
-			defined = append(defined, f)
-		}
-		var out some
-		for _, e := range list {
-			f, err := t.compare(false, []*ast.Term{args[0], e}, at)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, f)
-		}
-		return append(defined, out), nil
+		return t.oneOf(args[0], args[1], list, at)
 	}
 	return nil, refuse(at, hintForms, "%v in %v cannot be compiled", args[0], args[1])
 }
@@ -774,4 +742,26 @@ func replaceRef(b ast.Body, ref ast.Ref, value ast.Value) ast.Body {
 		out[i] = x.(*ast.Expr)
 	}
 	return out
+}
+
+// oneOf holds where everything that needed refers to is there and term equals
+// one of list.
+func (t *residual) oneOf(term, needed *ast.Term, list []*ast.Term, at *ast.Location) (formula, error) {
+	var defined all
+	for _, ref := range inputRefs(needed) {
+		f, err := t.defined(ref, at)
+		if err != nil {
+			return nil, err
+		}
+		defined = append(defined, f)
+	}
+	var out some
+	for _, e := range list {
+		f, err := t.compare(false, []*ast.Term{term, e}, at)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return append(defined, out), nil
 }
